@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT
+ * Descriptor slots: chunks of 65,536, found through a directory that only grows. Taking is under
+ * the lock; looking up takes none. How many there may be is decided anew each time the old limit is
+ * reached, in steps of a quarter of what still fits, so a million goroutines ask the system a few
+ * times only. See gslab.h. */
+#include "sched/mem/gslab.h"
+
+#include <stdlib.h>
+
+#include "sched/mem/memlock.h"
+#include "sched/mem/stack.h"
+
+enum {
+        CHUNK_SLOTS = 65536,
+        CHUNKS = sizeof(size_t) == 8 ? 65536 : 256,
+        FREE_OF_CHARGE = 1024,          /* these need no leave: small programs never read /proc */
+        STEP_LEAST = 64,
+        BYTES_EACH = 5200,              /* a parked goroutine: its stack's first page, page tables, descriptor, a channel */
+};
+static const int64_t ask_again = 1000000;               /* ns after a refusal, so that a loop of them stays cheap */
+
+static a32 lock;
+static aword chunk[CHUNKS];             /* written once, under the lock */
+static aword count;                     /* written under the lock */
+static size_t limit = FREE_OF_CHARGE;   /* under the lock, as all below */
+static size_t cap;                      /* RUNNEL_MAXG; 0 = not read yet */
+static int64_t refused_at = INT64_MIN;
+
+size_t rni_gslab_count(void)
+{
+        return load_acq(&count);                /* acq: pairs with rel in rni_gslab_take */
+}
+
+static void *slot(size_t index)
+{
+        char *base = (char *)load_acq(&chunk[index / CHUNK_SLOTS]);     /* acq: pairs with rel in add_chunk */
+
+        return base + index % CHUNK_SLOTS * RNI_GSLOT;
+}
+
+void *rni_gslab_at(size_t index)
+{
+        return slot(index);
+}
+
+static size_t read_cap(void)
+{
+        const char *env = rni_os_env("RUNNEL_MAXG");
+        unsigned long long n = env ? strtoull(env, NULL, 10) : 0;
+        size_t all = (size_t)CHUNKS * CHUNK_SLOTS - 1;
+
+        return n > 0 && n < all ? (size_t)n : all;
+}
+
+/* How many more goroutines fit. Each needs memory for what it keeps resident, and addresses for its
+ * stack. */
+static size_t budget(size_t unbound)
+{
+        uint64_t total = rni_vm_total(), left = rni_vm_available(), room = rni_vm_room();
+        uint64_t reserve = total / 8 < (UINT64_C(64) << 20) ? total / 8 : UINT64_C(64) << 20;
+        uint64_t n, stacks;
+
+        if (reserve < total / 64)
+                reserve = total / 64;
+        n = left > reserve ? (left - reserve) / BYTES_EACH : 0;
+        stacks = room == UINT64_MAX ? UINT64_MAX : room / (rni_stack_default() + RNI_GSLOT);
+        if (n > stacks)
+                n = stacks;
+        return n > unbound ? (size_t)(n - unbound) : 0;
+}
+
+/* Tries to raise the limit; under the lock. */
+static rni_cold void raise_limit(size_t unbound)
+{
+        int64_t now = rni_clock();
+        size_t fit, step;
+
+        if (refused_at != INT64_MIN && now - refused_at < ask_again)
+                return;
+        fit = budget(unbound);
+        step = fit / 4 < STEP_LEAST ? STEP_LEAST : fit / 4;
+        limit += step < fit ? step : fit;
+        if (limit > cap)
+                limit = cap;
+        refused_at = fit == 0 ? now : INT64_MIN;
+}
+
+static bool add_chunk(size_t k)
+{
+        void *p = rni_vm_reserve((size_t)CHUNK_SLOTS * RNI_GSLOT);
+
+        if (!p)
+                return false;
+        store_rel(&chunk[k], aptr(p));          /* rel: zero pages are all there is; pairs with acq in slot */
+        return true;
+}
+
+/* How many of n slots the limit allows now; under the lock. */
+static size_t allowed(size_t n, size_t have, size_t unbound)
+{
+        if (unlikely(cap == 0)) {
+                cap = read_cap();
+                if (limit > cap)
+                        limit = cap;
+        }
+        if (unlikely(have + n > limit) && limit < cap)
+                raise_limit(unbound);
+        return n < limit - have ? n : limit - have;
+}
+
+size_t rni_gslab_take(void **out, size_t n, size_t in_use_unbound)
+{
+        size_t have, k = 0;
+
+        memlock_take(&lock);
+        have = load_rlx(&count);                /* under the lock */
+        n = allowed(n, have, in_use_unbound);
+        for (; k < n; k++) {
+                size_t i = have + k;
+                if (i % CHUNK_SLOTS == 0 && load_rlx(&chunk[i / CHUNK_SLOTS]) == 0 &&   /* under the lock */
+                    !add_chunk(i / CHUNK_SLOTS))
+                        break;
+                out[k] = slot(i);
+        }
+        store_rel(&count, have + k);            /* rel: their chunks are there; pairs with acq in rni_gslab_count */
+        memlock_drop(&lock);
+        return k;
+}

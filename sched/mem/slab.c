@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT
+ * Default stacks: slots of slabs. A slab is one mapping, never unmapped; its slots are handed out
+ * in order of address, and dropped ones, whose pages went back to the system, again. The book about
+ * the slots lies above them in the same mapping, where no stack grows.
+ *
+ *      slab: [ guard | usable, header at its top | spare page? ] x nslots [ struct slab, dropped[], kind[] ]
+ *
+ * Invariant: a slot is fresh (index >= fresh), in dropped[], or in somebody's hands. Guards survive
+ * dropping. Taking and listing is under the lock; guarding, first touches and giving back are not.
+ * Callers: stack.c. */
+#include "sched/mem/memlock.h"
+#include "sched/mem/slots.h"
+#include "sched/os/tools.h"
+
+enum { SLABS = 4096 };
+static const size_t slab_least = (size_t)64 << 20;      /* the sizes grow with the total, so the table does not fill up */
+static const size_t slab_most = (size_t)1 << (sizeof(size_t) == 8 ? 34 : 26);
+
+struct slab {
+        char *base;                     /* first slot */
+        char *end;                      /* behind the last one */
+        size_t nslots;
+        size_t fresh;                   /* slots below were handed out once; under the lock */
+        size_t ndropped;                /* under the lock */
+        struct slab *next;              /* the next one with dropped slots; under the lock */
+        uint32_t *dropped;              /* slots without header, under the lock */
+        unsigned char *kind;            /* RNI_GUARD_* of each slot handed out; written by its first taker */
+};
+
+/* One slot on its way out of or into a slab. */
+struct slot { struct slab *slab; size_t index; bool fresh; };
+
+static a32 lock;
+static aword table[SLABS];              /* written under the lock, read by signal handlers */
+static a32 nslabs;
+static struct slab *with_dropped;       /* under the lock */
+static aword slots_out, bytes_mapped;   /* written under the lock */
+static size_t slot_size;                /* guard and usable */
+static size_t stride;                   /* from slot to slot */
+
+/* An odd number of pages from slot to slot: with a power of two the hot pages of all stacks would
+ * share a few sets of the TLB. The spare page is never touched. */
+void rni_slab_init(size_t usable)
+{
+        slot_size = rni_guard_size() + usable;
+        stride = slot_size + (slot_size / rni_page % 2 == 0 ? rni_page : 0);
+}
+
+size_t rni_slab_out(void)
+{
+        return load_rlx(&slots_out);            /* a number for statistics */
+}
+
+size_t rni_slab_bytes(void)
+{
+        return load_rlx(&bytes_mapped);         /* a number for statistics */
+}
+
+static size_t slab_bytes(size_t n)
+{
+        size_t book = sizeof(struct slab) + n * (sizeof(uint32_t) + 1);
+
+        return n * stride + (book + rni_page - 1) / rni_page * rni_page;
+}
+
+/* Maps a slab; under the lock. Where addresses are short (a limit, no overcommit) a smaller one has
+ * to do. */
+static struct slab *new_slab(void)
+{
+        unsigned i = load_rlx(&nslabs);         /* under the lock */
+        size_t want = load_rlx(&bytes_mapped) / 8;      /* under the lock */
+        char *p = NULL;
+        size_t n;
+        struct slab *sl;
+
+        want = want < slab_least ? slab_least : want > slab_most ? slab_most : want;
+        if (i == SLABS)
+                return NULL;
+        for (n = want / stride + 1; n > 0 && !p; )
+                if (!(p = rni_vm_reserve(slab_bytes(n))))
+                        n /= 2;
+        if (!p)
+                return NULL;
+        sl = (struct slab *)(void *)(p + n * stride);
+        *sl = (struct slab){ .base = p, .end = (char *)sl, .nslots = n, .dropped = (uint32_t *)(void *)(sl + 1) };
+        sl->kind = (unsigned char *)(sl->dropped + n);
+        store_rlx(&bytes_mapped, load_rlx(&bytes_mapped) + slab_bytes(n));      /* under the lock */
+        store_rlx(&table[i], aptr(sl));         /* published by the next line */
+        store_rel(&nslabs, i + 1);              /* rel: the slab is complete; pairs with acq in rni_slab_guard_hit */
+        return sl;
+}
+
+static struct slab *last_slab(void)
+{
+        unsigned n = load_rlx(&nslabs);         /* under the lock */
+
+        return n ? (struct slab *)load_rlx(&table[n - 1]) : NULL;      /* under the lock */
+}
+
+/* Picks up to n slots; under the lock. Dropped ones first: their page tables are there. */
+static size_t pick(struct slot *v, size_t n)
+{
+        size_t k = 0;
+        struct slab *sl;
+
+        while (k < n && (sl = with_dropped) != NULL) {
+                v[k++] = (struct slot){ sl, sl->dropped[--sl->ndropped], false };
+                if (sl->ndropped == 0)
+                        with_dropped = sl->next;
+        }
+        if (k > 0)
+                return k;
+        sl = last_slab();
+        if ((!sl || sl->fresh == sl->nslots) && !(sl = new_slab()))
+                return 0;
+        while (k < n && sl->fresh < sl->nslots)
+                v[k++] = (struct slot){ sl, sl->fresh++, true };
+        return k;
+}
+
+/* The batch grows with the number in use: a program with three goroutines does not touch the pages
+ * of 32 stacks. */
+static size_t batch_now(size_t n)
+{
+        size_t most = load_rlx(&slots_out) / 4; /* under the lock */
+
+        most = most < 4 ? 4 : most;
+        return n < most ? n : most;
+}
+
+static char *slot_lo(const struct slot *v)
+{
+        return v->slab->base + v->index * stride;
+}
+
+static void guard_fresh(const struct slot *v, size_t n)
+{
+        void *lo[SLOT_BATCH];
+        unsigned char kind[SLOT_BATCH];
+
+        for (size_t i = 0; i < n; i++)
+                lo[i] = slot_lo(&v[i]);
+        rni_guard_make(lo, n, kind);
+        for (size_t i = 0; i < n; i++) {
+                v[i].slab->kind[v[i].index] = kind[i];
+                rni_tool_stack((char *)lo[i] + rni_guard_size(), (char *)lo[i] + slot_size);
+        }
+}
+
+size_t rni_slab_take(struct stack **out, size_t n)
+{
+        struct slot v[SLOT_BATCH];
+
+        memlock_take(&lock);
+        n = pick(v, batch_now(n < SLOT_BATCH ? n : SLOT_BATCH));
+        store_rlx(&slots_out, load_rlx(&slots_out) + n);        /* under the lock */
+        memlock_drop(&lock);
+        if (n > 0 && v[0].fresh)
+                guard_fresh(v, n);
+        for (size_t i = 0; i < n; i++) {
+                out[i] = rni_slot_header(slot_lo(&v[i]), slot_size, v[i].slab->kind[v[i].index], v[i].index);
+                out[i]->slab = v[i].slab;
+        }
+        return n;
+}
+
+/* By address: neighbours then go back in one piece. Mostly sorted already. */
+static void sort(struct stack **s, size_t n)
+{
+        for (size_t i = 1; i < n; i++) {
+                struct stack *x = s[i];
+                size_t k = i;
+                for (; k > 0 && s[k - 1]->lo > x->lo; k--)
+                        s[k] = s[k - 1];
+                s[k] = x;
+        }
+}
+
+/* Light guards may lie in a dropped range, and so make neighbours one range; the others stay out of
+ * it. */
+static void drop_pages(void *const *lo, const unsigned char *kind, size_t n)
+{
+        void *light[SLOT_BATCH];
+        size_t k = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                if (kind[i] == RNI_GUARD_LIGHT)
+                        light[k++] = lo[i];
+                else
+                        rni_vm_drop((char *)lo[i] + rni_guard_size(), slot_size - rni_guard_size());
+        }
+        rni_vm_drop_many(light, k, stride);
+}
+
+void rni_slab_drop(struct stack **s, size_t n)
+{
+        struct slot v[SLOT_BATCH];
+        void *lo[SLOT_BATCH];
+        unsigned char kind[SLOT_BATCH];
+
+        sort(s, n);
+        for (size_t i = 0; i < n; i++) {                /* the headers go with the pages */
+                lo[i] = s[i]->lo;
+                kind[i] = (unsigned char)s[i]->guard;
+                v[i] = (struct slot){ s[i]->slab, (size_t)(s[i]->lo - s[i]->slab->base) / stride, false };
+        }
+        drop_pages(lo, kind, n);
+        memlock_take(&lock);
+        for (size_t i = n; i-- > 0; ) {                 /* the lowest comes out first again */
+                struct slab *sl = v[i].slab;
+                if (sl->ndropped == 0) {
+                        sl->next = with_dropped;
+                        with_dropped = sl;
+                }
+                sl->dropped[sl->ndropped++] = (uint32_t)v[i].index;
+        }
+        store_rlx(&slots_out, load_rlx(&slots_out) - n);        /* under the lock */
+        memlock_drop(&lock);
+}
+
+bool rni_slab_guard_hit(const char *addr, struct stack **owner)
+{
+        unsigned n = load_acq(&nslabs);         /* acq: pairs with rel in new_slab */
+
+        for (unsigned i = 0; i < n; i++) {
+                const struct slab *sl = (const struct slab *)load_rlx(&table[i]);      /* never changes once counted */
+                size_t at, index;
+                char *lo;
+                if (addr < sl->base || addr >= sl->end)
+                        continue;
+                at = (size_t)(addr - sl->base);
+                index = at / stride;
+                if (at % stride >= rni_guard_size() ||
+                    (sl->kind[index] != RNI_GUARD_LIGHT && sl->kind[index] != RNI_GUARD_MPROTECT))
+                        return false;
+                lo = sl->base + index * stride;
+                *owner = (struct stack *)(void *)rni_slot_header_at(lo, slot_size, index);
+                if ((*owner)->lo != lo)
+                        *owner = NULL;
+                return true;
+        }
+        return false;
+}

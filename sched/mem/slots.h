@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ * Private to sched/mem: the parts that stack.c puts together. guard.c protects the low end of
+ * stacks, slab.c cuts default stacks out of slabs, odd.c maps the others one by one. */
+#ifndef RNI_MEM_SLOTS_H
+#define RNI_MEM_SLOTS_H
+
+#include "sched/mem/stack.h"
+#include "sched/os/os.h"
+
+enum {
+        SLOT_GUARD = 64 * 1024,         /* one page would be stepped over by a buffer of PATH_MAX */
+        SLOT_LEAST = 16 * 1024,         /* no smaller usable size */
+        SLOT_BATCH = 32,                /* stacks that move between two places at a time */
+        SLOT_COLOURS = 16,
+        SLOT_HEADER = (sizeof(struct stack) + RNI_LINE - 1) / RNI_LINE * RNI_LINE,
+};
+
+/* Writes the header of the stack at lo, of size bytes with its guard. Hot headers and frames of
+ * many goroutines would all fall into the same sets of the first-level cache if they all had the
+ * same offset in their page: index picks one of a few. */
+struct stack *rni_slot_header(char *lo, size_t size, unsigned guard, size_t index);
+char *rni_slot_header_at(char *lo, size_t size, size_t index);
+
+/* -- guard.c -- */
+void   rni_guard_init(void);
+size_t rni_guard_size(void);
+unsigned rni_guard_kind(void);
+/* Guards the low ends of n stacks; kind[i] says what each got. */
+void   rni_guard_make(void *const *lo, size_t n, unsigned char *kind);
+void   rni_guard_gone(unsigned kind);                           /* such a guard was unmapped */
+void   rni_canary_write(char *floor);
+bool   rni_canary_dead(const char *floor);
+
+/* -- slab.c -- */
+void   rni_slab_init(size_t usable);
+/* up to n stacks, 0 when memory is out */
+size_t rni_slab_take(struct stack **out, size_t n);
+/* n <= SLOT_BATCH: gives back their pages, headers and all */
+void   rni_slab_drop(struct stack **s, size_t n);
+size_t rni_slab_out(void);                                      /* slots taken and not dropped */
+size_t rni_slab_bytes(void);
+bool   rni_slab_guard_hit(const char *addr, struct stack **owner);
+
+/* -- odd.c -- */
+struct stack *rni_odd_get(size_t usable);
+void   rni_odd_put(struct stack *s);
+size_t rni_odd_bytes(void);
+bool   rni_odd_guard_hit(const char *addr, struct stack **owner);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ * Goroutine stacks. Default-size stacks are slots of large slabs: 256 KiB of addresses each
+ * (RUNNEL_STACK), of which the lowest 64 KiB are guard; only touched pages are resident. Freed ones
+ * are cached per P, then in a global list; surplus ones give their pages back. A stack of another
+ * size is a mapping of its own. The header lies at the very top of the stack, in the page that is
+ * resident anyway.
+ *
+ * Invariant: a stack is in exactly one place: bound to one goroutine, in one cache, or on the
+ * global list. */
+#ifndef RNI_MEM_STACK_H
+#define RNI_MEM_STACK_H
+
+#include "sched/arch/arch.h"
+#include "sched/base/atomic.h"
+
+struct stack {
+        struct stack *next;       /* in a cache or on the global list */
+        union {
+                struct slab *slab;        /* of which it is a slot */
+                struct odd_node *node;    /* by which an odd one is found */
+        };
+        char *lo;                 /* lowest address, where the guard begins */
+        char *floor;              /* lowest usable address: lo + guard */
+        /* where frames begin: at or below this header; differs from slot to slot by a few cache
+         * lines so that hot frames of many goroutines do not all fall into the same sets of the
+         * first-level cache */
+        char *hi;
+        size_t size;              /* usable bytes plus guard, as mapped */
+        unsigned guard;           /* RNI_GUARD_* */
+        unsigned odd;             /* not a slab slot: unmapped when freed */
+        void *san_fiber;          /* TSan's fiber, ASan's fake stack: owned by core */
+        void *san_fake;
+        struct rn_call scratch;   /* what rni_capture_stub writes while this stack runs */
+};
+_Static_assert(offsetof(struct stack, scratch) == 72, "assembly knows it as RNI_STACK_SCRATCH_OFF");
+
+/* One per P, owner only. */
+struct stack_cache {
+        struct stack *head;       /* newest first */
+        unsigned n;
+        /* put back last, perhaps still run on: unmapped at the next put */
+        struct stack *odd;
+};
+
+/* reads RUNNEL_STACK, finds which guard the kernel has */
+void rni_stack_init(void);
+/* usable bytes of a default stack, without the guard (196,608) */
+size_t rni_stack_default(void);
+/* fast path: NULL when the cache is empty */
+struct stack *rni_stack_get_cached(struct stack_cache *c);
+/* slow path: size 0 = default, otherwise usable bytes; NULL when memory or addresses are out. c
+ * may be NULL. Refills c. */
+struct stack *rni_stack_get(struct stack_cache *c, size_t size);
+/* s is no longer run on, or is by the caller until its next switch on this P: it goes to the
+ * head of c; surplus leaves from the tail. c may be NULL: then s must not be run on any more. */
+void rni_stack_put(struct stack_cache *c, struct stack *s);
+void rni_stack_cache_flush(struct stack_cache *c);   /* a P goes: everything to the global list */
+/* is addr in some stack's guard? safe in a signal handler; *owner: its header, NULL when that
+ * slot is not in use. False for stacks that only have a canary. */
+bool rni_stack_guard_hit(const void *addr, struct stack **owner);
+/* guard RNI_GUARD_CANARY only: the canary above lo was overwritten */
+bool rni_stack_canary_dead(const struct stack *s);
+unsigned rni_stack_guard_kind(void);                 /* what new stacks get now */
+/* default stacks bound now or in some P's cache */
+size_t rni_stack_in_use(void);
+/* bytes of addresses taken from the system for stacks */
+size_t rni_stack_bytes(void);
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT
+ * Threads: starting them, knowing when they end, their alternate signal stack, how many there are.
+ * What a thread notes here dies with it, in a destructor of one pthread key. Callers: core (Ms,
+ * sysmon, helpers, attached foreign threads), core/deadlock. */
+#include "sched/os/sys.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+struct start { void (*fn)(void *); void *arg; };
+
+static void *thread_main(void *p)
+{
+        struct start s = *(struct start *)p;
+
+        free(p);
+        s.fn(s.arg);
+        return NULL;
+}
+
+/* 0 or a positive error number. */
+static int create_detached(struct start *s, size_t stack)
+{
+        pthread_attr_t attr;
+        pthread_t t;
+        size_t least = (size_t)sysconf(_SC_THREAD_STACK_MIN);
+        int r = pthread_attr_init(&attr);
+
+        if (r != 0)
+                return r;
+        if (stack < least)
+                stack = least;
+        pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+        r = pthread_attr_setstacksize(&attr, (stack + rni_page - 1) / rni_page * rni_page);
+        if (r == 0)
+                r = pthread_create(&t, &attr, thread_main, s);
+        pthread_attr_destroy(&attr);
+        return r;
+}
+
+int rni_thread_start(void (*fn)(void *), void *arg, size_t stack, bool mask_all)
+{
+        int keep = errno, r = ENOMEM;
+        struct start *s = malloc(sizeof *s);
+        sigset_t all, old;
+
+        if (s) {
+                *s = (struct start){ fn, arg };
+                sigfillset(&all);
+                if (mask_all)
+                        pthread_sigmask(SIG_SETMASK, &all, &old);       /* inherited: the new thread never runs with less */
+                r = create_detached(s, stack);
+                if (mask_all)
+                        pthread_sigmask(SIG_SETMASK, &old, NULL);
+                if (r != 0)
+                        free(s);
+        }
+        errno = keep;
+        return -r;
+}
+
+int rni_thread_id(void)
+{
+        return (int)rni_sys(SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+bool rni_thread_initial(void)
+{
+        return rni_thread_id() == getpid();
+}
+
+/* One note for the end of a thread. Owned by the thread. */
+struct at_exit { struct at_exit *next; void (*fn)(void *); void *arg; };
+
+static pthread_key_t exit_key;
+static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
+
+/* Newest first. A note made meanwhile starts a new list, for which pthread calls again. */
+static void run_exits(void *p)
+{
+        for (struct at_exit *e = p, *next; e; e = next) {
+                next = e->next;
+                e->fn(e->arg);
+                free(e);
+        }
+}
+
+static void make_exit_key(void)
+{
+        if (pthread_key_create(&exit_key, run_exits) != 0)
+                rni_os_abort();         /* PTHREAD_KEYS_MAX reached: threads could end unnoticed */
+}
+
+void rni_thread_on_exit(void (*fn)(void *), void *arg)
+{
+        int keep = errno;
+        struct at_exit *e = malloc(sizeof *e);
+
+        pthread_once(&exit_once, make_exit_key);
+        if (!e)
+                rni_os_abort();
+        *e = (struct at_exit){ pthread_getspecific(exit_key), fn, arg };
+        if (pthread_setspecific(exit_key, e) != 0)
+                rni_os_abort();
+        errno = keep;
+}
+
+void rni_thread_stack(void **lo, void **hi)
+{
+        pthread_attr_t attr;
+        size_t size = 0;
+        int keep = errno;
+
+        *lo = *hi = NULL;
+        if (pthread_getattr_np(pthread_self(), &attr) == 0) {
+                pthread_attr_getstack(&attr, lo, &size);
+                pthread_attr_destroy(&attr);
+                *hi = (char *)*lo + size;
+        }
+        errno = keep;
+}
+
+/* The compiler thinks that the address of errno never changes: it must not see through this. */
+rni_noinline int *rni_thread_errno(void)
+{
+        int *p;
+
+        rni_compiler_barrier();
+        p = &errno;
+        __asm__ volatile("" : "+r"(p) : : "memory");
+        return p;
+}
+
+void rni_thread_slack(void)
+{
+        rni_sys(SYS_prctl, PR_SET_TIMERSLACK, 1, 0, 0, 0, 0);
+}
+
+static size_t altstack_size(void)
+{
+        long least = sysconf(_SC_MINSIGSTKSZ);
+        size_t size = 65536;
+
+        if (least > 0 && (size_t)least + 32768 > size)
+                size = (size_t)least + 32768;
+        return (size + rni_page - 1) / rni_page * rni_page;
+}
+
+/* p: the guard page, then the stack. Somebody may have put another stack in its place, which is
+ * theirs to remove. */
+static void altstack_end(void *p)
+{
+        stack_t now, off = { .ss_flags = SS_DISABLE };
+
+        if (sigaltstack(NULL, &now) == 0 && now.ss_sp == (char *)p + rni_page)
+                sigaltstack(&off, NULL);
+        rni_vm_free(p, rni_page + altstack_size());
+}
+
+int rni_thread_altstack(void)
+{
+        stack_t now;
+        size_t size = altstack_size();
+        char *p;
+        int keep = errno, r;
+
+        if (sigaltstack(NULL, &now) == 0 && (now.ss_flags & SS_DISABLE) == 0)
+                return 0;
+        p = rni_vm_reserve(rni_page + size);
+        if (!p)
+                return -ENOMEM;
+        r = rni_vm_guard_mprotect(p, rni_page);
+        if (r == 0 && sigaltstack(&(stack_t){ .ss_sp = p + rni_page, .ss_size = size }, NULL) != 0)
+                r = -errno;
+        if (r == 0)
+                rni_thread_on_exit(altstack_end, p);
+        else
+                rni_vm_free(p, rni_page + size);
+        errno = keep;
+        return r;
+}
+
+/* Threads by their directory entries; 0 when there is no /proc. */
+static size_t count_entries(void)
+{
+        struct entry { uint64_t ino; int64_t off; unsigned short len; unsigned char type; char name[]; };
+        rni_aligned(8) char buf[2048];
+        size_t count = 0;
+        long n, fd = rni_sys(SYS_openat, AT_FDCWD, rni_ptr("/proc/self/task"),
+                             O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
+
+        if (fd < 0)
+                return 0;
+        while ((n = rni_sys(SYS_getdents64, fd, rni_ptr(buf), sizeof buf, 0, 0, 0)) > 0)
+                for (char *p = buf; p < buf + n; p += ((struct entry *)(void *)p)->len)
+                        count += ((struct entry *)(void *)p)->name[0] != '.';
+        rni_sys(SYS_close, fd, 0, 0, 0, 0, 0);
+        return count;
+}
+
+static size_t count_links(void)
+{
+        struct stat st;
+        int keep = errno;
+        size_t n = stat("/proc/self/task", &st) == 0 && st.st_nlink > 2 ? (size_t)st.st_nlink - 2 : 0;
+
+        errno = keep;
+        return n;
+}
+
+/* The link count is one cheap call, but only Linux's own /proc is known to keep it: it is believed
+ * once it has agreed with the entries. */
+size_t rni_task_count(void)
+{
+        static a32 links_tell;
+        size_t n = count_links();
+
+        if (n > 0 && load_rlx(&links_tell))             /* set once, and guards no other data */
+                return n;
+        for (int i = 0; i < 3; i++) {
+                size_t before = count_links(), entries = count_entries();
+                if (entries > 0 && before == entries && entries == count_links()) {
+                        store_rlx(&links_tell, 1);      /* read by later calls; guards no other data */
+                        return entries;
+                }
+                n = entries;
+        }
+        return n > 0 ? n : SIZE_MAX;
+}

@@ -1,0 +1,612 @@
+/* SPDX-License-Identifier: MIT
+ * Stacks and descriptor slots. The layer is set up once per process, so each test runs in a child
+ * of its own, with the environment it wants; the parent never starts the layer. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "sched/mem/gslab.h"
+#include "sched/mem/stack.h"
+#include "sched/os/os.h"
+#include "sched/os/tools.h"
+
+#define CHECK(x) ((x) ? (void)0 : (dprintf(2, "%s:%d: %s\n", __FILE__, __LINE__, #x), _exit(99)))
+
+enum { THREADS = 4, SKIPPED = 77, CACHED = RNI_TSAN ? 1 << 30 : 64 + 1024 };
+
+/* Instrumented or simulated: everything is slower and takes more memory. */
+static bool checked(void)
+{
+        return RNI_ASAN || RNI_TSAN || rni_tool_on_valgrind();
+}
+
+static void in_child(void (*fn)(void), const char *guard)
+{
+        int status;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                signal(SIGSEGV, SIG_DFL);               /* cmocka's handler would go on with the next test */
+                signal(SIGBUS, SIG_DFL);
+                if (guard)
+                        setenv("RUNNEL_GUARD", guard, 1);
+                rni_os_init();
+                rni_stack_init();
+                fn();
+                _exit(0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
+                skip();
+        assert_int_equal(status, 0);
+}
+
+/* A test is a function for a child; guard is what RUNNEL_GUARD says there. */
+#define CHILD_TEST(name, fn, guard) \
+        static void name(void **state) \
+        { \
+                (void)state; \
+                in_child(fn, guard); \
+        }
+
+static bool readable(const void *p)
+{
+        char c;
+        struct iovec to = { &c, 1 }, from = { (void *)(uintptr_t)p, 1 };
+
+        return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == 1;
+}
+
+static size_t count_maps(void)
+{
+        FILE *f = fopen("/proc/self/maps", "r");
+        size_t n = 0;
+
+        for (int c; (c = getc(f)) != EOF; )
+                n += c == '\n';
+        fclose(f);
+        return n;
+}
+
+static size_t resident(void)
+{
+        FILE *f = fopen("/proc/self/statm", "r");
+        size_t n = 0;
+
+        CHECK(fscanf(f, "%*u %zu", &n) == 1);
+        fclose(f);
+        return n * rni_page;
+}
+
+static void layout_child(void)
+{
+        struct stack_cache c = { 0 };
+        uintptr_t offsets = 0;
+
+        CHECK(rni_stack_default() == 196608);
+        for (int i = 0; i < 16; i++) {
+                struct stack *s = rni_stack_get(&c, 0);
+                CHECK(s && s->floor - s->lo == 65536);
+                CHECK(s->size == (size_t)65536 + 196608);
+                CHECK((uintptr_t)s->lo % rni_page == 0 && (uintptr_t)s->hi % 16 == 0);
+                CHECK(s->hi <= (char *)s && (char *)(s + 1) <= s->lo + s->size);
+                CHECK(s->lo + s->size - s->hi < 2048);
+                offsets |= (uintptr_t)1 << (uintptr_t)s->hi % rni_page / 64;
+                s->hi[-1] = s->floor[0] = 1;
+        }
+        CHECK(__builtin_popcountl(offsets) == 16);
+        CHECK(rni_stack_in_use() >= 16 && rni_stack_in_use() < 16 + 64);
+        CHECK(rni_stack_bytes() >= (size_t)64 << 20);
+}
+CHILD_TEST(layout_of_a_stack, layout_child, NULL)
+
+static void *guard_lo;
+
+static void on_segv(int sig, siginfo_t *si, void *uc)
+{
+        struct stack *owner;
+
+        (void)sig;
+        (void)uc;
+        _exit(rni_stack_guard_hit(si->si_addr, &owner) && owner && owner->lo == guard_lo ? 7 : 8);
+}
+
+/* Writes to p in a process of its own; with our handler, or with none. Returns the wait status. */
+static int touch(char *p, bool handled)
+{
+        int status;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                if (handled) {
+                        rni_thread_altstack();
+                        rni_sig_install(SIGSEGV, on_segv, NULL);
+                } else {
+                        signal(SIGSEGV, SIG_DFL);
+                }
+                *(volatile char *)p = 1;
+                _exit(0);
+        }
+        CHECK(waitpid(pid, &status, 0) == pid);
+        return status;
+}
+
+static void check_guard(struct stack *s)
+{
+        struct stack *owner;
+        int status;
+
+        guard_lo = s->lo;
+        CHECK(rni_stack_guard_hit(s->lo, &owner) && owner == s);
+        CHECK(rni_stack_guard_hit(s->floor - 1, &owner) && owner == s);
+        CHECK(!rni_stack_guard_hit(s->floor, &owner));
+        CHECK(!rni_stack_guard_hit(s->hi, &owner));
+        CHECK(!rni_stack_guard_hit(&status, &owner));
+        status = touch(s->lo, true);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+        status = touch(s->floor - 1, true);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+        status = touch(s->floor - 1, false);
+        CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+        CHECK(touch(s->floor, true) == 0);
+}
+
+static void guard_child(void)
+{
+        struct stack_cache c = { 0 };
+
+        if (rni_stack_guard_kind() == RNI_GUARD_CANARY)
+                _exit(SKIPPED);
+        check_guard(rni_stack_get(&c, 0));
+        check_guard(rni_stack_get(&c, 0));
+        check_guard(rni_stack_get(&c, 20000));
+        check_guard(rni_stack_get(NULL, 1 << 20));
+}
+CHILD_TEST(guard_kills_and_is_recognised, guard_child, NULL)
+
+static void guard_mprotect_child(void)
+{
+        CHECK(rni_stack_guard_kind() == RNI_GUARD_MPROTECT);
+        guard_child();
+}
+CHILD_TEST(guard_mprotect, guard_mprotect_child, "mprotect")
+
+static void canary_child(void)
+{
+        struct stack_cache c = { 0 };
+
+        CHECK(rni_stack_guard_kind() == RNI_GUARD_CANARY);
+        for (int i = 0; i < 2; i++) {
+                struct stack *s = rni_stack_get(&c, i == 0 ? 0 : 50000), *owner;
+                CHECK(s->guard == RNI_GUARD_CANARY);
+                CHECK(!rni_stack_guard_hit(s->lo, &owner));
+                memset(s->floor + 128, 1, (size_t)(s->hi - s->floor - 128));
+                CHECK(!rni_stack_canary_dead(s));
+                s->floor[100]++;
+                CHECK(rni_stack_canary_dead(s));
+                s->floor[100]--;
+                CHECK(!rni_stack_canary_dead(s));
+        }
+}
+CHILD_TEST(canary_tells_of_an_overflow, canary_child, "canary")
+
+static void budget_child(void)
+{
+        struct stack_cache c = { 0 };
+        size_t n = rni_vm_max_maps() / 8, before = count_maps();
+        struct stack *s = NULL;
+
+        if (n > 10000 || checked())
+                _exit(SKIPPED);
+        CHECK(rni_stack_get(&c, 0)->guard == RNI_GUARD_MPROTECT);
+        for (size_t i = 0; i < n + 64; i++)
+                CHECK((s = rni_stack_get(&c, 0)) != NULL);
+        CHECK(s->guard == RNI_GUARD_CANARY && rni_stack_guard_kind() == RNI_GUARD_CANARY);
+        CHECK(!rni_stack_canary_dead(s));
+        CHECK(count_maps() <= before + 2 * n + 8);
+}
+CHILD_TEST(mprotect_leaves_most_mappings_to_others, budget_child, "mprotect")
+
+static void maps_child(void)
+{
+        struct stack_cache c = { 0 };
+        size_t before = count_maps();
+
+        if (checked() || rni_stack_guard_kind() != RNI_GUARD_LIGHT)
+                _exit(SKIPPED);
+        for (int i = 0; i < 100000; i++)
+                CHECK(rni_stack_get(&c, 0) != NULL);
+        CHECK(count_maps() <= before + 8);
+        CHECK(rni_stack_guard_kind() == RNI_GUARD_LIGHT);
+}
+CHILD_TEST(light_guards_cost_no_mappings, maps_child, "light")
+
+/* What can be locked cannot have light guards. */
+static void locked_child(void)
+{
+        struct stack_cache c = { 0 };
+        struct stack *s;
+
+        if (checked() || mlockall(MCL_FUTURE | MCL_ONFAULT) != 0)
+                _exit(SKIPPED);
+        s = rni_stack_get(&c, 0);
+        CHECK(s && s->guard == RNI_GUARD_MPROTECT);
+        check_guard(s);
+        rni_stack_put(&c, s);
+        s->floor[0] = 5;
+        rni_vm_drop(s->floor, rni_page);
+        CHECK(s->floor[0] == 0);
+}
+CHILD_TEST(locked_memory_falls_back_to_mprotect, locked_child, "light")
+
+static void reuse_child(void)
+{
+        struct stack_cache c = { 0 };
+        struct stack *s[100];
+
+        for (int i = 0; i < 100; i++) {
+                CHECK((s[i] = rni_stack_get(&c, 0)) != NULL);
+                s[i]->hi[-1] = (char)i;
+                s[i]->san_fiber = s[i];
+        }
+        rni_stack_put(&c, s[3]);
+        rni_stack_put(&c, s[7]);
+        CHECK(rni_stack_get_cached(&c) == s[7]);
+        CHECK(rni_stack_get_cached(&c) == s[3]);
+        for (int i = 0; i < 100; i++) {
+                rni_stack_put(&c, s[i]);
+                CHECK(c.head == s[i] && c.n <= 64);     /* the newest never leaves: it may still be run on */
+        }
+        rni_stack_cache_flush(&c);
+        CHECK(c.n == 0 && !rni_stack_get_cached(&c));
+        CHECK(rni_stack_in_use() == 0);
+        for (int i = 0; i < 100; i++) {
+                struct stack *t = rni_stack_get(&c, 0);
+                CHECK(t && t->floor == t->lo + 65536 && t->hi <= (char *)t && !t->odd);
+                CHECK(t->san_fiber == NULL || (t->san_fiber == t && t->hi[-1] < 100));
+                t->san_fiber = &c;
+        }
+}
+CHILD_TEST(stacks_come_back_newest_first_and_whole, reuse_child, NULL)
+
+static int by_address(const void *a, const void *b)
+{
+        const struct stack *const *x = a, *const *y = b;
+
+        return (*x > *y) - (*x < *y);
+}
+
+/* A burst ends: its pages go back, its guards stay, and the next burst gets every stack once. */
+static void burst_child(void)
+{
+        enum { MOST = 20000 };
+        static struct stack *s[MOST];
+        struct stack_cache c = { 0 };
+        size_t n = checked() ? 3000 : MOST, before = resident(), kept = 0, idle;
+
+        for (size_t i = 0; i < n; i++) {
+                CHECK((s[i] = rni_stack_get(&c, 0)) != NULL);
+                s[i]->hi[-8] = 1;
+                s[i]->hi[-9000] = 2;
+        }
+        CHECK(resident() > before + n * 2 * rni_page);
+        for (size_t i = 0; i < n; i++)
+                rni_stack_put(&c, s[i]);
+        idle = resident();
+        CHECK(checked() || idle < before + CACHED * 4 * rni_page + (2 << 20));
+        CHECK(rni_stack_in_use() <= 64);
+        for (size_t i = 0; i < n; i++) {
+                CHECK((s[i] = rni_stack_get(&c, 0)) != NULL);
+                CHECK(s[i]->hi[-8] == (s[i]->hi[-9000] ? 1 : 0));
+                kept += s[i]->hi[-8] != 0;
+                if (s[i]->guard == RNI_GUARD_CANARY)
+                        CHECK(!rni_stack_canary_dead(s[i]));
+                else
+                        CHECK(!readable(s[i]->lo) && !readable(s[i]->floor - 1));
+        }
+        CHECK(kept <= CACHED && kept > 0);
+        qsort(s, n, sizeof s[0], by_address);
+        for (size_t i = 1; i < n; i++)
+                CHECK(s[i - 1] != s[i] && s[i - 1]->hi < s[i]->lo);
+}
+CHILD_TEST(burst_gives_its_memory_back, burst_child, NULL)
+CHILD_TEST(burst_mprotect, burst_child, "mprotect")
+CHILD_TEST(burst_canary, burst_child, "canary")
+
+static void odd_child(void)
+{
+        struct stack_cache c = { 0 };
+        struct stack *small, *big, *s, *owner;
+        char *lo, *hi;
+        size_t bytes = rni_stack_bytes();
+
+        CHECK((small = rni_stack_get(&c, 1)) != NULL && small->size == 65536 + 16384 && small->odd);
+        CHECK((big = rni_stack_get(&c, 3000001)) != NULL && big->size == 65536 + (3000001 / rni_page + 1) * rni_page);
+        CHECK(!(s = rni_stack_get(&c, 196608))->odd);
+        big->floor[0] = big->hi[-1] = small->floor[0] = small->hi[-1] = 1;
+        lo = big->lo;
+        rni_stack_put(&c, big);
+        big->hi[-1] = 2;                                /* the caller may still run on it */
+        CHECK(rni_stack_get(&c, 0) != big);
+        big->hi[-1] = 3;
+        rni_stack_put(&c, s);                           /* now it cannot any more */
+        CHECK(!readable(lo + (1 << 20)) && !rni_stack_guard_hit(lo, &owner));
+        hi = small->hi;
+        rni_stack_put(NULL, small);
+        CHECK(!readable(hi - 1));
+        CHECK(rni_stack_get(&c, SIZE_MAX) == NULL && rni_stack_get(&c, (size_t)1 << 60) == NULL);
+        big = rni_stack_get(&c, 1 << 20);
+        lo = big->lo;
+        rni_stack_put(&c, big);
+        rni_stack_cache_flush(&c);
+        CHECK(!rni_stack_guard_hit(lo, &owner));
+        CHECK(rni_stack_bytes() < bytes + ((size_t)65 << 20));
+}
+CHILD_TEST(other_sizes_are_mappings_of_their_own, odd_child, NULL)
+
+static void size_child(void)
+{
+        static const struct { const char *env; size_t usable; } want[] = {
+                { "64K", 65536 }, { "1M", 1 << 20 }, { "20001", 20480 }, { "1", 16384 }, { "64X", 196608 }, { "-5", 196608 },
+                { "64KB", 196608 }, { "", 196608 }, { "99999999999999999999M", 196608 },
+        };
+
+        for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+                pid_t pid = fork();
+                int status;
+                if (pid == 0) {
+                        struct stack_cache c = { 0 };
+                        struct stack *s;
+                        setenv("RUNNEL_STACK", want[i].env, 1);
+                        rni_stack_init();
+                        CHECK(rni_stack_default() == want[i].usable);
+                        CHECK((s = rni_stack_get(&c, 0)) != NULL && s->size == 65536 + want[i].usable && !s->odd);
+                        s->floor[0] = s->hi[-1] = 1;
+                        _exit(0);
+                }
+                CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+                unsetenv("RUNNEL_STACK");
+        }
+}
+CHILD_TEST(size_from_the_environment, size_child, NULL)
+
+static void limit_addresses(size_t more)
+{
+        struct rlimit r;
+        uint64_t room;
+
+        CHECK(getrlimit(RLIMIT_AS, &r) == 0);
+        r.rlim_cur = (rlim_t)1 << 40;
+        CHECK(setrlimit(RLIMIT_AS, &r) == 0);
+        room = rni_vm_room();
+        CHECK(room < (uint64_t)1 << 40);
+        r.rlim_cur -= (rlim_t)room - more;
+        CHECK(setrlimit(RLIMIT_AS, &r) == 0);
+        CHECK(rni_vm_room() <= more && rni_vm_available() <= more);
+}
+
+static void short_child(void)
+{
+        struct stack_cache c = { 0 };
+        size_t n = 0;
+        void *g[64];
+
+        if (checked())
+                _exit(SKIPPED);
+        limit_addresses((size_t)100 << 20);
+        while (rni_stack_get(&c, 0))
+                n++;
+        CHECK(n > 300 && n < 400);                      /* smaller slabs fill what is left */
+        CHECK(rni_stack_get(&c, 1 << 20) == NULL || rni_vm_room() < 2 << 20);
+        for (n = 0; n < 10000 && rni_gslab_take(g, 64, 0) > 0; n++)
+                ;
+        CHECK(n <= 16);                                 /* a descriptor would promise a stack that cannot be */
+}
+CHILD_TEST(short_of_addresses_is_null_in_the_end, short_child, NULL)
+
+/* -- several threads -- */
+
+static struct stack_cache caches[THREADS];
+static aword swap_place[8];
+
+/* Takes and returns in bursts, sometimes giving a stack to another thread; each stack carries who
+ * has it. */
+static void *hammer(void *arg)
+{
+        enum { HOLD = 150 };
+        struct stack_cache *c = arg;
+        struct stack *held[HOLD] = { 0 };
+        uint64_t r = (uintptr_t)arg * UINT64_C(0x9e3779b97f4a7c15) | 1;
+
+        for (int i = 0; i < (checked() ? 5000 : 300000); i++) {
+                struct stack **h, *s;
+                r = r * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+                h = &held[(r >> 33) % HOLD];
+                if ((s = *h) != NULL) {
+                        aword *place = &swap_place[(r >> 50) % 8];
+                        AO_t other = load_acq(place);           /* acq: pairs with the other thread's cas */
+                        CHECK(s->san_fiber == arg && s->hi[-1] == 1);
+                        s->san_fiber = NULL;
+                        s->hi[-1] = 0;
+                        if ((r >> 60) == 0 && cas(place, other, aptr(s)))
+                                s = (struct stack *)other;
+                        if (s)
+                                rni_stack_put(c, s);
+                        *h = NULL;
+                } else {
+                        s = rni_stack_get(c, 0);
+                        CHECK(s && s->san_fiber == NULL && s->hi[-1] == 0);
+                        s->san_fiber = arg;
+                        s->hi[-1] = 1;
+                        *h = s;
+                }
+        }
+        for (int i = 0; i < HOLD; i++)
+                if (held[i]) {
+                        held[i]->san_fiber = NULL;
+                        held[i]->hi[-1] = 0;
+                        rni_stack_put(c, held[i]);
+                }
+        rni_stack_cache_flush(c);
+        return NULL;
+}
+
+static void hammer_child(void)
+{
+        pthread_t t[THREADS];
+        size_t left = 0;
+
+        for (int i = 0; i < THREADS; i++)
+                CHECK(pthread_create(&t[i], NULL, hammer, &caches[i]) == 0);
+        for (int i = 0; i < THREADS; i++)
+                pthread_join(t[i], NULL);
+        for (int i = 0; i < 8; i++)
+                left += load_rlx(&swap_place[i]) != 0;  /* joined */
+        CHECK(rni_stack_in_use() == left);
+        CHECK(rni_stack_bytes() < (size_t)200 << 20);
+}
+CHILD_TEST(nobody_gets_a_stack_that_somebody_has, hammer_child, NULL)
+
+static void *bursts(void *arg)
+{
+        enum { N = 1500 };
+        struct stack *s[N];
+        struct stack_cache *c = arg;
+
+        for (int round = 0; round < (checked() ? 2 : 20); round++) {
+                for (int i = 0; i < N; i++) {
+                        CHECK((s[i] = rni_stack_get(c, 0)) != NULL && s[i]->san_fake == NULL);
+                        s[i]->san_fake = arg;
+                }
+                for (int i = 0; i < N; i++) {
+                        CHECK(s[i]->san_fake == arg);
+                        s[i]->san_fake = NULL;
+                        rni_stack_put(c, s[i]);
+                }
+        }
+        return NULL;
+}
+
+static void bursts_child(void)
+{
+        pthread_t t[THREADS];
+
+        for (int i = 0; i < THREADS; i++)
+                CHECK(pthread_create(&t[i], NULL, bursts, &caches[i]) == 0);
+        for (int i = 0; i < THREADS; i++)
+                pthread_join(t[i], NULL);
+        for (int i = 0; i < THREADS; i++)
+                rni_stack_cache_flush(&caches[i]);
+        CHECK(rni_stack_in_use() == 0);
+}
+CHILD_TEST(dropped_stacks_go_round_among_threads, bursts_child, NULL)
+
+/* -- descriptors -- */
+
+static size_t takes(void)
+{
+        return checked() ? 2800 : 28000;
+}
+
+static size_t slots_of_a_thread(void)
+{
+        return takes() / 7 * (1 + 2 + 3 + 4 + 5 + 6 + 7);
+}
+
+static void *take_slots(void *arg)
+{
+        void *out[7];
+
+        for (size_t i = 0; i < takes(); i++) {
+                size_t k = rni_gslab_take(out, i % 7 + 1, 0);
+                CHECK(k == i % 7 + 1);
+                while (k-- > 0) {
+                        CHECK(*(void **)out[k] == NULL);
+                        *(void **)out[k] = arg;
+                }
+        }
+        return NULL;
+}
+
+static void slots_child(void)
+{
+        pthread_t t[THREADS];
+        size_t n;
+
+        for (int i = 0; i < THREADS; i++)
+                CHECK(pthread_create(&t[i], NULL, take_slots, &caches[i]) == 0);
+        for (int i = 0; i < THREADS; i++)
+                pthread_join(t[i], NULL);
+        n = rni_gslab_count();
+        CHECK(n == slots_of_a_thread() * THREADS);
+        for (size_t i = 0; i < n; i++) {
+                char *p = rni_gslab_at(i);
+                CHECK((uintptr_t)p % RNI_GSLOT == 0 && *(void **)(void *)p != NULL);
+                CHECK(i % 65536 == 0 || p == (char *)rni_gslab_at(i - 1) + RNI_GSLOT);
+        }
+}
+CHILD_TEST(each_descriptor_slot_is_handed_out_once, slots_child, NULL)
+
+static void maxg_child(void)
+{
+        void *out[64];
+        size_t n = 0, k;
+
+        setenv("RUNNEL_MAXG", "5000", 1);
+        while ((k = rni_gslab_take(out, 64, 0)) > 0)
+                n += k;
+        CHECK(n == 5000 && rni_gslab_count() == 5000);
+        CHECK(rni_gslab_take(out, 1, 0) == 0);
+}
+CHILD_TEST(number_of_descriptors_can_be_limited, maxg_child, NULL)
+
+static void promised_child(void)
+{
+        void *out[64];
+        size_t n = 0, k;
+
+        while ((k = rni_gslab_take(out, 64, SIZE_MAX)) > 0)     /* all memory is promised already */
+                n += k;
+        CHECK(n == 1024);
+        CHECK(rni_gslab_take(out, 64, SIZE_MAX) == 0);
+}
+CHILD_TEST(promised_memory_is_not_promised_again, promised_child, NULL)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(layout_of_a_stack),
+                cmocka_unit_test(guard_kills_and_is_recognised),
+                cmocka_unit_test(guard_mprotect),
+                cmocka_unit_test(canary_tells_of_an_overflow),
+                cmocka_unit_test(mprotect_leaves_most_mappings_to_others),
+                cmocka_unit_test(light_guards_cost_no_mappings),
+                cmocka_unit_test(locked_memory_falls_back_to_mprotect),
+                cmocka_unit_test(stacks_come_back_newest_first_and_whole),
+                cmocka_unit_test(burst_gives_its_memory_back),
+                cmocka_unit_test(burst_mprotect),
+                cmocka_unit_test(burst_canary),
+                cmocka_unit_test(other_sizes_are_mappings_of_their_own),
+                cmocka_unit_test(size_from_the_environment),
+                cmocka_unit_test(short_of_addresses_is_null_in_the_end),
+                cmocka_unit_test(nobody_gets_a_stack_that_somebody_has),
+                cmocka_unit_test(dropped_stacks_go_round_among_threads),
+                cmocka_unit_test(each_descriptor_slot_is_handed_out_once),
+                cmocka_unit_test(number_of_descriptors_can_be_limited),
+                cmocka_unit_test(promised_memory_is_not_promised_again),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
