@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ * runnel: goroutines, typed channels, select and what goes with them, for C. Includes all public headers except the
+ * opt-in <runnel/short.h>. Every call works from a goroutine and from a plain thread, none from a signal handler. The
+ * first use starts the runtime; there is nothing to initialise. */
+#ifndef RUNNEL_H
+#define RUNNEL_H
+
+#include <runnel/chan.h>
+#include <runnel/debug.h>
+#include <runnel/go.h>
+#include <runnel/panic.h>
+#include <runnel/select.h>
+#include <runnel/sync.h>
+#include <runnel/time.h>
+
+#endif

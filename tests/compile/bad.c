@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT
+ * What the compiler must refuse. -DBAD=n compiles case n as it must not be written, -DGOOD=n its twin, which differs in
+ * the PICK alone and must compile without a diagnostic, so that no slip elsewhere can make the case pass. run.sh reads
+ * the comment behind each number: what is due, an error or at least a warning, and in brackets text it must contain. */
+#include <runnel.h>
+
+#ifdef BAD
+#define CASE BAD
+#define PICK(bad, good) bad
+#else
+#define CASE GOOD
+#define PICK(bad, good) good
+#endif
+#define COMMA_7 , 7
+#define COMMA_7_8_9_10 , 7, 8, 9, 10
+
+struct wide {
+        long a[3];
+};
+struct small {
+        int a;
+};
+struct tagged {
+        const char *tag;
+};
+void worker(int id, rn_recv_chan(int) in);
+void weigh(double w);
+struct wide make(int i);
+struct small make_small(void);
+long double make_long(int i);
+int plain(int i);
+int plain0(void);
+void take(struct wide w);
+void take_small(struct small s);
+void take_long(long double d);
+void take_int(int i);
+void seven(int a, int b, int c, int d, int e, int f, int g);
+void six(int a, int b, int c, int d, int e, int f);
+void work(struct wide *w);
+void work_small(struct small *s);
+void two(struct wide *w, int n);
+struct wide work_wide(struct wide *w);
+void bad(rn_chan(int) c, rn_recv_chan(int) r, rn_send_chan(int) s);
+
+void bad(rn_chan(int) c, rn_recv_chan(int) r, rn_send_chan(int) s)
+{
+        int v = 0;
+        double d = 0;
+        bool ok = false;
+        void *p = &v;
+        struct wide w = { { 0 } };
+        struct small m = { 0 };
+        rn_wg wg = { 0 };
+        rn_chan(long) l = NULL;
+        rn_chan(struct wide) wides = NULL;
+        rn_chan(struct small) smalls = NULL;
+        rn_chan(struct tagged) tagged = NULL;
+        rn_chan(const char *) names = NULL;
+        struct rn_case one = { 0 };
+
+        (void)c, (void)r, (void)s, (void)v, (void)d, (void)ok, (void)p, (void)w, (void)m, (void)wg, (void)l;
+        (void)wides, (void)smalls, (void)tagged, (void)names, (void)one;
+#if CASE == 1 /* error: recv into another type */
+        rn_recv(c, PICK(&d, &v));
+#elif CASE == 2 /* error: send on a receive-only view */
+        rn_send(PICK(r, s), 1);
+#elif CASE == 3 /* error: recv on a send-only view */
+        rn_recv(PICK(s, r), &v);
+#elif CASE == 4 /* error: close of a receive-only view */
+        rn_close(PICK(r, s));
+#elif CASE == 5 /* error: recv into a void pointer */
+        rn_recv(c, PICK(p, &v));
+#elif CASE == 6 /* error: go with a string for a double */
+        rn_go(weigh, PICK("text", 1));
+#elif CASE == 7 /* error: go with an argument too many */
+        rn_go(worker, 1, c PICK(COMMA_7, ));
+#elif CASE == 8 /* warning: a channel of another type assigned */
+        l = PICK(c, l);
+#elif CASE == 9 /* warning: go with the arguments changed over */
+        rn_go(worker, PICK(c, 1), c);
+#elif CASE == 10 /* warning: send of a string as int */
+        rn_send(c, PICK("text", 1));
+#elif CASE == 11 /* error [result is not void or a scalar]: go of a function with a struct result */
+        rn_go(PICK(make, plain), 1);
+#elif CASE == 12 /* error [not a scalar of at most 8 bytes; use rn_go_copy]: go with a struct argument */
+        rn_go(PICK(take, take_int), PICK(w, v));
+#elif CASE == 13 /* error [at most six arguments]: go with seven arguments */
+        rn_go(PICK(seven, six), 1, 2, 3, 4, 5, 6 PICK(COMMA_7, ));
+#elif CASE == 14 /* warning: a view does not widen */
+        c = PICK(r, c);
+#elif CASE == 15 /* error [at most six arguments]: go with ten arguments */
+        rn_go(PICK(seven, six), 1, 2, 3, 4, 5, 6 PICK(COMMA_7_8_9_10, ));
+#elif CASE == 16 /* error [not a scalar]: go with a struct argument that would fit a register */
+        rn_go(PICK(take_small, take_int), PICK(m, m.a));
+#elif CASE == 17 /* error [not a scalar]: go with a long double argument */
+        rn_go(PICK(take_long, weigh), PICK(1.0L, 1.0));
+#elif CASE == 18 /* error [result is not void or a scalar]: go of a function with a long double result */
+        rn_go(PICK(make_long, plain), 1);
+#elif CASE == 19 /* error [result is not void or a scalar]: go of a function without arguments and a struct result */
+        rn_go(PICK(make_small, plain0));
+#elif CASE == 20 /* error: go with an argument too few */
+        rn_go(PICK(plain, plain0));
+#elif CASE == 21 /* error: go of something that is no function */
+        rn_go(PICK(v, plain0));
+#elif CASE == 22 /* warning: wg_go with a pointer for an int */
+        rn_wg_go(&wg, plain, PICK("text", 1));
+#elif CASE == 23 /* warning: wg_go without its rn_wg */
+        rn_wg_go(PICK(&v, &wg), plain, 1);
+#elif CASE == 24 /* error: send of a struct on a channel of int */
+        rn_send(c, PICK(w, v));
+#elif CASE == 25 /* error: send of an int on a channel of structs */
+        rn_send(wides, PICK(v, w));
+#elif CASE == 26 /* error: send of an int on a channel of structs of one int */
+        rn_send(smalls, PICK(v, m));
+#elif CASE == 27 /* error: on_send of a pointer on a channel of structs that begin with one */
+        one = rn_on_send(tagged, PICK("text", { "text" }));
+#elif CASE == 28 /* error: go_copy of an int for a struct that begins with one */
+        rn_go_copy(work_small, struct small, PICK(v, { v }));
+#elif CASE == 29 /* error: send of a brace list without such a member */
+        rn_send(wides, PICK({ .b[1] = 1 }, { .a[1] = 1 }));
+#elif CASE == 30 /* error: go_copy for a function of another pointer */
+        rn_go_copy(PICK(work, work_small), struct small, m);
+#elif CASE == 31 /* error: go_copy of a value of another type */
+        rn_go_copy(work, struct wide, PICK(m, w));
+#elif CASE == 32 /* error: go_copy for a function of two arguments */
+        rn_go_copy(PICK(two, work), struct wide, w);
+#elif CASE == 33 /* error [result is not void or a scalar]: go_copy for a function with a struct result */
+        rn_go_copy(PICK(work_wide, work), struct wide, w);
+#elif CASE == 34 /* error: range over a send-only view */
+        rn_range(x, PICK(s, r))
+                v += x;
+#elif CASE == 35 /* error: range over something that is no channel */
+        rn_range(x, PICK(p, c))
+                v += x;
+#elif CASE == 36 /* error: get from a send-only view */
+        v = rn_get(PICK(s, r));
+#elif CASE == 37 /* error: wait on a send-only view */
+        rn_wait(PICK(s, r));
+#elif CASE == 38 /* error: try_recv into a void pointer */
+        v = rn_try_recv(c, PICK(p, &v));
+#elif CASE == 39 /* error: try_send on a receive-only view */
+        ok = rn_try_send(PICK(r, s), 1);
+#elif CASE == 40 /* error: recv_until into another type */
+        v = rn_recv_until(RN_NEVER, c, PICK(&d, &v));
+#elif CASE == 41 /* error: send_for on a receive-only view */
+        v = rn_send_for(RN_SEC, PICK(r, s), 1);
+#elif CASE == 42 /* error: on_recv into another type */
+        one = rn_on_recv(c, PICK(&d, &v));
+#elif CASE == 43 /* error: on_recv on a send-only view */
+        one = rn_on_recv(PICK(s, r), &v);
+#elif CASE == 44 /* error: on_send on a receive-only view */
+        one = rn_on_send(PICK(r, s), 1);
+#elif CASE == 45 /* error: on_send of a struct as int */
+        one = rn_on_send(c, PICK(w, v));
+#elif CASE == 46 /* error: on_send_from another type */
+        one = rn_on_send_from(c, PICK(&d, &v));
+#elif CASE == 47 /* warning: on_recv_ok with an int for its bool */
+        one = rn_on_recv_ok(c, &v, PICK(&v, &ok));
+#elif CASE == 48 /* error: on_signal on a send-only view */
+        one = rn_on_signal(PICK(s, r));
+#elif CASE == 49 /* error: select without a case */
+        v = rn_select(PICK(, rn_on_recv(c, &v)));
+#elif CASE == 50 /* warning: select over something that is no case */
+        v = rn_select(PICK(c, rn_on_recv(c, &v)));
+#elif CASE == 51 /* error: len of something that is no channel */
+        v = rn_len(PICK(p, c));
+#elif CASE == 52 /* error: make with a capacity that is no integer */
+        c = rn_make(int, PICK(1.5, 1));
+#elif CASE == 53 /* warning: make of another type */
+        c = rn_make(PICK(long, int), 1);
+#elif CASE == 54 /* error: try_make into another type */
+        v = rn_try_make(int, 1, PICK(&l, &c));
+#elif CASE == 55 /* error: try_make into a view */
+        v = rn_try_make(int, 1, PICK(&r, &c));
+#elif CASE == 56 /* warning: defer with a pointer for an int */
+        rn_defer(plain, PICK("text", 1));
+#elif CASE == 57 /* error: defer directly after an if */
+        if (ok) PICK(, {) rn_defer(plain, 1); PICK(, })
+#elif CASE == 58 /* warning: pcall with an int for what was panicked */
+        ok = rn_pcall(PICK(&v, NULL), plain, 1);
+#elif CASE == 59 /* error [at most six arguments]: pcall with seven arguments */
+        ok = rn_pcall(NULL, PICK(seven, six), 1, 2, 3, 4, 5, 6 PICK(COMMA_7, ));
+#elif CASE == 60 /* warning: panic with an argument that the format does not fit */
+        rn_panic("%d", PICK("text", 1));
+#elif CASE == 61 /* warning: go of a struct's address for a pointer to another */
+        rn_go(work, PICK(&m, &w));
+#elif CASE == 62 /* error: recv into a pointer to const */
+        rn_recv(names, PICK((const char *const *)p, (const char **)p));
+#elif CASE == 63 /* warning: the other view passed to a function */
+        worker(1, PICK(s, c));
+#else
+#error "there is no such case"
+#endif
+}
