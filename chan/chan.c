@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT
+ * Send, receive and close: what <runnel/chan.h> declares. Each operation tries under the lock, which is the whole of an uncontended one; one that must wait puts
+ * its waiter, which lies in the goroutine's descriptor, into the queue and parks; the unlock is the park's commit, so no partner sees the waiter before the
+ * goroutine's context is saved. */
+#include <errno.h>
+
+#include "chan/hchan.h"
+#include "sched/core/panic.h"
+
+static void commit_unlock(struct g *g, void *arg)
+{
+        (void)g;
+        hchan_unlock(arg);
+}
+
+static void commit_for_ever(struct g *g, void *arg)
+{
+        (void)g;
+        (void)arg;
+}
+
+static _Noreturn rni_cold void block_for_ever(enum wait_reason why)
+{
+        rni_m();
+        rt_enter();
+        rni_park(commit_for_ever, NULL, why);
+        rni_throw("a goroutine that waits for ever was resumed");
+}
+
+static _Noreturn rni_cold void panic_closed(void)
+{
+        rni_runtime_panic("send on closed channel");
+}
+
+/* Parks on the locked c until a partner, close, or the deadline. NULL: the deadline; the waiter is out of the queue then. */
+static rni_noinline struct waiter *wait_on(struct hchan *c, struct waitq *q, void *elem, enum wait_reason why, rn_time until)
+{
+        struct m *m = rt_enter_locked();
+        struct g *g = m->g;
+        struct waiter *w = &g->u.wait.w;
+        bool fired = true;
+
+        *w = (struct waiter){ .g = g, .elem = elem, .obj = c, .claim = until != RN_NEVER };
+        san_release(w);
+        waitq_add(q, w);
+        if (until == RN_NEVER) {
+                rni_park(commit_unlock, c, why);
+        } else {
+                rni_claim_begin(g);
+                fired = rni_park_until(commit_unlock, c, why, until);
+        }
+        rt_leave();
+        if (fired) {
+                san_acquire(w);
+                return w;
+        }
+        hchan_lock(c);
+        if (w->queued)
+                waitq_remove(q, w);
+        rni_hchan_leave(c);
+        return NULL;
+}
+
+/* -- send -- */
+
+/* 0: sent; -ETIMEDOUT. */
+static inline int send_until(struct hchan *c, const void *elem, rn_time until)
+{
+        struct g *wake = NULL;
+        enum op_result r;
+        struct waiter *w;
+
+        rni_budget(rni_m());
+        hchan_lock(c);
+        r = hchan_send_locked(c, elem, &wake);
+        if (likely(r == OP_DONE)) {
+                hchan_unlock(c);
+                if (wake)
+                        hchan_ready(wake);
+                return 0;
+        }
+        if (r == OP_BLOCK && (until == RN_NEVER || until > rn_now())) {
+                w = wait_on(c, &c->sendq, (void *)(uintptr_t)elem, WAIT_CHAN_SEND, until);
+                if (!w)
+                        return -ETIMEDOUT;
+                if (!w->ok)
+                        panic_closed();
+                san_read(elem, 0);
+                return 0;
+        }
+        hchan_unlock(c);
+        if (r == OP_CLOSED)
+                panic_closed();
+        return -ETIMEDOUT;
+}
+
+void rn_chan_send(rn_anychan ch, const void *elem)
+{
+        if (unlikely(!ch))
+                block_for_ever(WAIT_CHAN_SEND_NIL);
+        send_until(hchan_of(ch), elem, RN_NEVER);
+}
+
+static int nil_until(enum wait_reason why, rn_time until)
+{
+        if (until == RN_NEVER)
+                block_for_ever(why);
+        rn_sleep_until(until);
+        return -ETIMEDOUT;
+}
+
+int rn_chan_send_until(rn_anychan ch, const void *elem, rn_time until)
+{
+        if (unlikely(!ch))
+                return nil_until(WAIT_CHAN_SEND_NIL, until);
+        return send_until(hchan_of(ch), elem, until);
+}
+
+bool rn_chan_send_try(rn_anychan ch, const void *elem)
+{
+        struct hchan *c = hchan_of(ch);
+        struct g *wake = NULL;
+        enum op_result r;
+
+        if (unlikely(!c))
+                return false;
+        rni_budget(rni_m());
+        if (hchan_send_blocks(c))
+                return false;
+        hchan_lock(c);
+        r = hchan_send_locked(c, elem, &wake);
+        hchan_unlock(c);
+        if (wake)
+                hchan_ready(wake);
+        if (r == OP_CLOSED)
+                panic_closed();
+        return r == OP_DONE;
+}
+
+/* -- receive -- */
+
+/* 1: a value; 0: closed and drained; -ETIMEDOUT. */
+static inline int recv_until(struct hchan *c, void *into, rn_time until)
+{
+        struct g *wake = NULL;
+        enum op_result r;
+        struct waiter *w;
+        size_t size = c->size;
+
+        rni_budget(rni_m());
+        hchan_lock(c);
+        r = hchan_recv_locked(c, into, &wake);
+        if (likely(r == OP_DONE)) {
+                hchan_unlock(c);
+                if (wake)
+                        hchan_ready(wake);
+                return 1;
+        }
+        if (r == OP_BLOCK && (until == RN_NEVER || until > rn_now())) {
+                w = wait_on(c, &c->recvq, into, WAIT_CHAN_RECV, until);
+                if (!w)
+                        return -ETIMEDOUT;
+                if (w->ok)
+                        return 1;
+                hchan_zero(c, into, size);
+                return 0;
+        }
+        hchan_unlock(c);
+        if (r == OP_BLOCK)
+                return -ETIMEDOUT;
+        hchan_zero(c, into, size);
+        return 0;
+}
+
+bool rn_chan_recv(rn_anychan ch, void *into)
+{
+        if (unlikely(!ch))
+                block_for_ever(WAIT_CHAN_RECV_NIL);
+        return recv_until(hchan_of(ch), into, RN_NEVER) != 0;
+}
+
+void *rn_chan_get(rn_anychan ch, void *into)
+{
+        rn_chan_recv(ch, into);
+        return into;
+}
+
+int rn_chan_recv_until(rn_anychan ch, void *into, rn_time until)
+{
+        if (unlikely(!ch))
+                return nil_until(WAIT_CHAN_RECV_NIL, until);
+        return recv_until(hchan_of(ch), into, until);
+}
+
+int rn_chan_recv_try(rn_anychan ch, void *into)
+{
+        struct hchan *c = hchan_of(ch);
+        struct g *wake = NULL;
+        enum op_result r;
+
+        if (unlikely(!c))
+                return -EAGAIN;
+        rni_budget(rni_m());
+        if (hchan_recv_blocks(c))
+                return -EAGAIN;
+        hchan_lock(c);
+        r = hchan_recv_locked(c, into, &wake);
+        hchan_unlock(c);
+        if (wake)
+                hchan_ready(wake);
+        if (r == OP_CLOSED)
+                hchan_zero(c, into, c->size);
+        return r == OP_DONE ? 1 : r == OP_CLOSED ? 0 : -EAGAIN;
+}
+
+/* -- close, len, cap -- */
+
+/* Everybody in q is woken with ok == false. */
+static void close_queue(struct waitq *q, struct g_list *woken)
+{
+        struct waiter *w;
+
+        while ((w = waitq_take(q)) != NULL) {
+                san_acquire(w);
+                w->ok = false;
+                w->g->fired = w;
+                san_release(w);
+                g_list_push(woken, w->g);
+        }
+}
+
+void (rn_close)(rn_anychan ch)
+{
+        struct hchan *c = hchan_of(ch);
+        struct g_list woken = { NULL, NULL, 0 };
+
+        if (unlikely(!c))
+                rni_runtime_panic("close of nil channel");
+        rni_m();
+        hchan_lock(c);
+        if (unlikely(load_rlx(&c->closed))) {   /* rlx: under the lock */
+                hchan_unlock(c);
+                rni_runtime_panic("close of closed channel");
+        }
+        san_release(c);
+        store_rel(&c->closed, 1);   /* rel: pairs with acq in the hints */
+        close_queue(&c->recvq, &woken);
+        close_queue(&c->sendq, &woken);
+        hchan_unlock(c);
+        if (woken.head) {   /* all at once, after the unlock: they may come back for the same channel */
+                rt_enter();
+                rni_ready_list(&woken);
+                rt_leave();
+        }
+}
+
+int (rn_len)(rn_anychan ch)
+{
+        const struct hchan *c = hchan_of(ch);
+
+        return c ? (int)load_acq(&c->count) : 0;   /* acq: pairs with the lock's release */
+}
+
+int (rn_cap)(rn_anychan ch)
+{
+        const struct hchan *c = hchan_of(ch);
+
+        return c ? (int)c->cap : 0;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ * Making and freeing channels. An hchan and its buffer are one block of memory. */
+#include "chan/hchan.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "sched/core/panic.h"
+
+/* No address space holds more; a larger request is refused without asking for it. */
+#define SIZE_LIMIT ((size_t)1 << (sizeof(size_t) == 8 ? 46 : 30))
+
+static void last_reference(struct obj *o)
+{
+        struct hchan *c = container_of(o, struct hchan, obj);
+        bool waited_on;
+
+        hchan_lock(c);
+        waited_on = waitq_first(&c->recvq) || waitq_first(&c->sendq);
+        c->orphan = waited_on;
+        hchan_unlock(c);
+        if (!waited_on)
+                rni_hchan_free(c);
+}
+
+static const struct obj_class chan_class = { "channel", last_reference };
+
+void rni_hchan_free(struct hchan *c)
+{
+        free(c);
+}
+
+void rni_hchan_leave(struct hchan *c)
+{
+        bool last = c->orphan && !waitq_first(&c->recvq) && !waitq_first(&c->sendq);
+
+        hchan_unlock(c);
+        if (last)
+                rni_hchan_free(c);
+}
+
+int rn_chan_new_try(void **out, size_t size, size_t align, ptrdiff_t cap, const char *type)
+{
+        size_t head, bytes;
+        struct hchan *c;
+
+        if (cap < 0 || cap > INT_MAX || (size != 0 && (size_t)cap > SIZE_LIMIT / size))
+                return -EINVAL;
+        align = align > _Alignof(struct hchan) ? align : _Alignof(struct hchan);
+        head = (sizeof *c + align - 1) / align * align;
+        bytes = (head + size * (size_t)cap + align - 1) / align * align;
+        c = align <= _Alignof(max_align_t) ? malloc(bytes) : aligned_alloc(align, bytes);
+        if (!c)
+                return -ENOMEM;
+        *c = (struct hchan){ .cap = (unsigned)cap, .size = size, .buf = (char *)c + head, .type = type };
+        obj_init(&c->obj, &chan_class);
+        *out = c;
+        return 0;
+}
+
+void *rn_chan_new(size_t size, size_t align, ptrdiff_t cap, const char *type)
+{
+        void *c = NULL;
+        int err = rn_chan_new_try(&c, size, align, cap, type);
+
+        if (err == -EINVAL)
+                rni_runtime_panic("makechan: size out of range");
+        if (err)
+                rni_runtime_panic("makechan: out of memory");
+        return c;
+}

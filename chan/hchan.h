@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT
+ * hchan: a channel, and the two operations on a locked one that everything else is made of. After Go's runtime/chan.go in shape and names.
+ *
+ * Invariants, under c->lock:
+ *   At least one of sendq and recvq is empty of live waiters (a select may stand in both; a waiter whose G is claimed already is not live).
+ *   count > 0 implies recvq has no live waiter; count < cap implies sendq has none.
+ *   A waiter in a queue belongs to a parked G, or to one that is about to take it out again under this lock; a queued waiter is never stale memory.
+ *
+ * Lifetime: a caller owns a reference during the call, so nothing here counts. Waiters do not count either: if the last reference goes while some wait, the hchan
+ * becomes an orphan, and the last of them to leave frees it. A G that was woken by its partner does not touch the hchan again (select does, under the
+ * reference of its caller). */
+#ifndef RNI_CHAN_HCHAN_H
+#define RNI_CHAN_HCHAN_H
+
+#include <runnel/chan.h>
+#include <string.h>
+
+#include "chan/object.h"
+#include "chan/waitq.h"
+#include "sched/core/sched.h"
+
+struct hchan {
+        struct obj obj;
+        struct lock lock;          /* RANK_HCHAN: everything below */
+        a32 count;                 /* elements in buf; read without the lock as a hint */
+        a32 closed;                /* likewise; never goes back */
+        unsigned cap;
+        unsigned sendx, recvx;     /* next slot to fill, to empty */
+        size_t size;               /* of an element */
+        char *buf;                 /* cap slots */
+        struct waitq recvq, sendq;
+        const char *type;          /* #T, for dumps */
+        bool orphan;               /* no references left, waiters are */
+};
+
+static inline struct hchan *hchan_of(rn_anychan c)
+{
+        return (struct hchan *)(uintptr_t)c;
+}
+
+static inline void hchan_lock(struct hchan *c)
+{
+        lock_acquire(&c->lock, RANK_HCHAN);
+}
+
+static inline void hchan_unlock(struct hchan *c)
+{
+        lock_release(&c->lock, RANK_HCHAN);
+}
+
+void rni_hchan_free(struct hchan *c);
+/* Unlocks c and frees it if it is an orphan that the caller's waiter was the last to leave. */
+void rni_hchan_leave(struct hchan *c);
+
+static inline void elem_copy(void *to, const void *from, size_t n)
+{
+        switch (n) {   /* the sizes that one or two moves copy */
+        case 1: __builtin_memcpy(to, from, 1); break;
+        case 4: __builtin_memcpy(to, from, 4); break;
+        case 8: __builtin_memcpy(to, from, 8); break;
+        case 16: __builtin_memcpy(to, from, 16); break;
+        default: memcpy(to, from, n); break;
+        }
+}
+
+static inline char *hchan_slot(struct hchan *c, unsigned i)
+{
+        return c->buf + (size_t)i * c->size;
+}
+
+static inline unsigned hchan_next(const struct hchan *c, unsigned i)
+{
+        return ++i == c->cap ? 0 : i;
+}
+
+enum op_result { OP_BLOCK, OP_DONE, OP_CLOSED };
+
+/* Hints without the lock, each true of one moment. A channel that was seen open and then not ready was open and not ready at the second look or between,
+ * since a closed one never becomes unready again: the order of the two loads matters. */
+static inline bool hchan_send_blocks(const struct hchan *c)
+{
+        if (load_acq(&c->closed))   /* acq: before what follows; pairs with rel in rn_close */
+                return false;
+        if (c->cap == 0)
+                return waitq_hint_empty(&c->recvq);
+        return load_acq(&c->count) == c->cap;   /* acq: pairs with the lock's release */
+}
+
+static inline bool hchan_recv_blocks(const struct hchan *c)
+{
+        bool empty = c->cap == 0 ? waitq_hint_empty(&c->sendq) : load_acq(&c->count) == 0;   /* acq: before closed */
+
+        return empty && !load_acq(&c->closed);   /* acq: pairs with rel in rn_close */
+}
+
+/* One send on the locked c. OP_DONE: sent; *wake is the receiver to ready after the unlock, or NULL. */
+static inline enum op_result hchan_send_locked(struct hchan *c, const void *elem, struct g **wake)
+{
+        struct waiter *w;
+
+        if (unlikely(load_rlx(&c->closed)))   /* rlx: under the lock */
+                return OP_CLOSED;
+        w = waitq_take(&c->recvq);
+        if (w) {
+                san_read(elem, c->size);
+                san_acquire(w);
+                if (w->elem) {
+                        elem_copy(w->elem, elem, c->size);
+                        san_write(w->elem, c->size);
+                }
+                w->ok = true;
+                w->g->fired = w;
+                san_release(w);
+                *wake = w->g;
+                return OP_DONE;
+        }
+        if (load_rlx(&c->count) < c->cap) {   /* rlx: under the lock */
+                char *slot = hchan_slot(c, c->sendx);
+
+                san_read(elem, c->size);
+                san_acquire(slot);
+                elem_copy(slot, elem, c->size);
+                san_release(slot);
+                c->sendx = hchan_next(c, c->sendx);
+                store_rlx(&c->count, load_rlx(&c->count) + 1);   /* rlx: under the lock; published by its release */
+                return OP_DONE;
+        }
+        return OP_BLOCK;
+}
+
+/* One receive on the locked c. OP_DONE: *into (unless NULL) is written. OP_CLOSED: closed and drained, *into is not written yet. */
+static inline enum op_result hchan_recv_locked(struct hchan *c, void *into, struct g **wake)
+{
+        unsigned n = load_rlx(&c->count);   /* rlx: under the lock */
+        struct waiter *w;
+
+        if (n > 0) {
+                char *slot = hchan_slot(c, c->recvx);
+
+                san_acquire(slot);
+                if (into) {
+                        elem_copy(into, slot, c->size);
+                        san_write(into, c->size);
+                }
+                c->recvx = hchan_next(c, c->recvx);
+                w = waitq_take(&c->sendq);
+                if (w) {   /* the buffer was full: its value goes to the end, into the slot that came free */
+                        san_acquire(w);
+                        elem_copy(slot, w->elem, c->size);
+                        c->sendx = c->recvx;
+                } else {
+                        store_rlx(&c->count, n - 1);   /* rlx: under the lock; published by its release */
+                }
+                san_release(slot);
+        } else {
+                w = waitq_take(&c->sendq);
+                if (!w)
+                        return load_rlx(&c->closed) ? OP_CLOSED : OP_BLOCK;   /* rlx: under the lock */
+                san_acquire(w);
+                if (into) {
+                        elem_copy(into, w->elem, c->size);
+                        san_write(into, c->size);
+                }
+        }
+        if (w) {
+                w->ok = true;
+                w->g->fired = w;
+                san_release(w);
+                *wake = w->g;
+        }
+        return OP_DONE;
+}
+
+static inline void hchan_ready(struct g *g)
+{
+        rt_enter();
+        rni_ready(g);
+        rt_leave();
+}
+
+static inline void hchan_zero(struct hchan *c, void *into, size_t size)
+{
+        san_acquire(c);   /* released by rn_close */
+        if (into) {
+                memset(into, 0, size);
+                san_write(into, size);
+        }
+}
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT
+ * The first call. There is no init function: whoever comes first boots the runtime; main becomes goroutine 1 on the process's own stack if the first call comes from
+ * the initial thread (and neither rn_main_foreign nor RUNNEL_MAIN=foreign says otherwise), every other thread becomes a foreign one. Boot starts no thread. Lock-free afterwards:
+ * rni_self() is set. */
+#include "sched/core/boot.h"
+
+#include <runnel/go.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sched/base/rand.h"
+#include "sched/core/sched.h"
+
+#define sched rni_sched
+
+size_t rni_boot_helpers;
+
+enum boot_state { BOOT_NOT, BOOT_NOW, BOOT_DONE };
+static a32 state;
+static a32 main_foreign;
+
+enum { G0_STACK = 256 * 1024 };
+
+void rn_main_foreign(void)
+{
+        store_rel(&main_foreign, 1);   /* rel: pairs with acq in adopt_main */
+}
+
+static int procs_wanted(void)
+{
+        const char *env = rni_os_env("RUNNEL_MAXPROCS");
+        int n = rni_cpu_count();
+
+        if (env) {
+                long v = strtol(env, NULL, 10);
+
+                if (v >= 1)
+                        n = v < MAXPROCS_MAX ? (int)v : MAXPROCS_MAX;
+        }
+        return n < MAXPROCS_MAX ? n : MAXPROCS_MAX;
+}
+
+/* The initial thread: an M whose scheduler loop has a stack of its own, since the thread's belongs to goroutine 1. */
+static struct m *adopt_main(void)
+{
+        static struct m m0;
+        static struct stack main_stack;
+        void *lo, *hi, *g0 = NULL, *slot;
+        struct g *g;
+
+        const char *env = rni_os_env("RUNNEL_MAIN");
+
+        if (!rni_thread_initial() || load_acq(&main_foreign) || (env && strcmp(env, "foreign") == 0))   /* acq: rn_main_foreign */
+                return NULL;
+        g0 = rni_vm_reserve(G0_STACK);
+        if (!g0 || rni_gslab_take(&slot, 1, 0) != 1)
+                rni_fatal("out of memory at start");
+        rni_vm_guard_mprotect(g0, rni_page);
+        g = slot;
+        rni_thread_stack(&lo, &hi);
+        main_stack.lo = main_stack.floor = lo;
+        main_stack.hi = hi;
+        g->stack = &main_stack;
+        g->flags = GF_MAIN;
+        g->id = 1;
+        g->state = G_RUNNING;
+        m0.g = g;
+        m0.tid = rni_thread_id();
+        m0.rand = rni_rand_seed((uint64_t)m0.tid);
+        m0.errnop = rni_thread_errno();
+        m0.budget = BUDGET;
+        m0.g0_stack.lo = m0.g0_stack.floor = (char *)g0 + rni_page;
+        m0.g0_stack.hi = (char *)g0 + G0_STACK;
+#if RNI_TSAN
+        main_stack.san_fiber = __tsan_get_current_fiber();
+        m0.g0_stack.san_fiber = __tsan_create_fiber(0);
+#endif
+        ctx_make(&m0.g0, m0.g0_stack.lo, m0.g0_stack.hi, rni_g0_first);
+        sched.g1 = g;
+        sched.nm = 1;
+        sched.all_m = &m0;
+        m0.nextp = rni_idle_p_get();
+        rni_m_first(&m0);
+        rni_self_set(&m0);
+        rni_thread_slack();
+        rni_thread_altstack();
+        return &m0;
+}
+
+static void boot(void)
+{
+        rni_os_init();
+        rni_stack_init();
+        sched.deadlock_at = TIMER_NEVER;
+        store_rlx(&sched.goid, 1);   /* rlx: alone; 1 is main's */
+#if RNI_TSAN
+        rni_boot_helpers = 1;
+#endif
+        rni_procs_init(procs_wanted());
+        adopt_main();
+        rni_overflow_init();
+        rni_quit_init();
+        atexit(rni_exit_guard);
+}
+
+struct m *rni_attach(void)
+{
+        while (load_acq(&state) != BOOT_DONE) {   /* acq: pairs with rel below */
+                if (cas(&state, BOOT_NOT, BOOT_NOW)) {
+                        boot();
+                        store_rel(&state, BOOT_DONE);   /* rel: everything is set up */
+                        rni_futex_wake(&state, INT32_MAX);
+                } else {
+                        rni_futex_wait(&state, BOOT_NOW);
+                }
+        }
+        return rni_self() ? rni_self() : rni_foreign_new();
+}

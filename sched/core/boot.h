@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ * What boot leaves behind for others. */
+#ifndef RNI_CORE_BOOT_H
+#define RNI_CORE_BOOT_H
+
+#include <stddef.h>
+
+extern size_t rni_boot_helpers;   /* threads of the process that belong to tools (a sanitizer's), not to the program */
+
+void rni_exit_guard(void);        /* atexit: holds the exit back while another thread prints its last words */
+void rni_overflow_init(void);     /* overflow.c: the SIGSEGV handler */
+void rni_quit_init(void);         /* quit.c: the SIGQUIT handler */
+
+#endif

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: MIT
+ * Looking for work, sleeping without it, and waking who should look. Called by the scheduler loop and by everything that submits work.
+ *
+ * The protocol against lost wakeups. Work is submitted by: store to a queue; light fence; if there is an idle P and nobody spins, wake an M as a spinner.
+ * An M goes to sleep by: P to the idle list; stop spinning; heavy fence; look at every queue once more; only then sleep. The bug would be
+ *
+ *        submitter                                sleeper
+ *        queue = g                                P idle, nspinning--
+ *        reads "no idle P" or "somebody spins"    reads "queue empty"
+ *
+ * Were both reads stale, g would wait though a processor is free. The heavy fence puts a full barrier into the submitter's stream at some point X: a load before X
+ * has its store before X too, and the sleeper, who looks after X, sees the queue filled; a load after X sees the idle P and no spinner. An M that
+ * found work while spinning wakes another spinner if it was the last (rni_stop_spinning), because submitters relied on it.
+ *
+ * Timers: while an M is idle one of them is the keeper and sleeps until the earliest deadline of all Ps. It says until when (keeper_until), heavy fence, and
+ * looks at the minima again; who adds an earlier timer stores the minimum, light fence, reads keeper_until: the same pattern. A keeper that leaves promotes
+ * another idle M. No sleep has any other timeout, but for the one look at a deadlock that only foreign threads stand against (deadlock.c). */
+#include <stdlib.h>
+
+#include "sched/base/rand.h"
+#include "sched/core/sched.h"
+
+enum { STEAL_ROUNDS = 4, OBSERVE = 60 };   /* OBSERVE: relaxations to see whether a victim is alive, 2 to 3 us */
+enum { M_STACK = 256 * 1024 };
+
+#define sched rni_sched
+
+/* -- idle Ps: sched.lock held -- */
+
+struct p *rni_idle_p_get(void)
+{
+        struct p *p = sched.idle_p;
+
+        if (p) {
+                sched.idle_p = p->idle_next;
+                store_rlx(&p->status, P_RUNNING);   /* rlx: under the lock */
+                store_rlx(&sched.nidle_p, load_rlx(&sched.nidle_p) - 1);   /* rlx: under the lock; hints outside */
+        }
+        return p;
+}
+
+void rni_idle_p_put(struct p *p)
+{
+        p->m = NULL;
+        if (p->id >= (int)load_rlx(&sched.nprocs)) {   /* rlx: under the lock */
+                store_rlx(&p->status, P_RETIRED);   /* rlx: under the lock */
+                return;
+        }
+        store_rlx(&p->status, P_IDLE);   /* rlx: under the lock */
+        p->idle_next = sched.idle_p;
+        sched.idle_p = p;
+        store_rlx(&sched.nidle_p, load_rlx(&sched.nidle_p) + 1);   /* rlx: under the lock; ordered by the sleeper's heavy fence */
+}
+
+static void p_take(struct m *m, struct p *p)
+{
+        m->p = p;
+        p->m = m;
+        m->runnext_runs = 0;
+}
+
+static int64_t earliest_deadline(void)
+{
+        int64_t t = TIMER_NEVER;
+
+        for (unsigned i = 0; i < load_acq(&sched.np); i++) {   /* acq: pairs with rel in rni_procs_init */
+                int64_t when = rni_timers_min(&sched.allp[i]->timers);
+
+                t = when < t ? when : t;
+        }
+        return t;
+}
+
+/* -- idle Ms: sched.lock held -- */
+
+static void idle_m_unlink(struct m *m)
+{
+        if (m->idle_prev)
+                m->idle_prev->idle_next = m->idle_next;
+        else
+                sched.idle_m = m->idle_next;
+        if (m->idle_next)
+                m->idle_next->idle_prev = m->idle_prev;
+        m->idle = false;
+        sched.nidle_m--;
+        if (sched.keeper == m) {
+                sched.keeper = NULL;
+                store_rlx(&sched.keeper_until, 0);   /* rlx: under the lock */
+        }
+}
+
+static void idle_m_link(struct m *m)
+{
+        m->idle_prev = NULL;
+        m->idle_next = sched.idle_m;
+        if (sched.idle_m)
+                sched.idle_m->idle_prev = m;
+        sched.idle_m = m;
+        m->idle = true;
+        sched.nidle_m++;
+        if (!sched.keeper)
+                sched.keeper = m;
+}
+
+static void m_poke(struct m *m, enum park_word w)
+{
+        store_rel(&m->park, w);   /* rel: nextp and the rest are set; pairs with acq in m_sleep */
+        rni_futex_wake(&m->park, 1);
+}
+
+/* The keeper left; while Ms sleep one of them keeps the deadline. */
+static void promote_keeper(void)
+{
+        if (sched.keeper || !sched.idle_m)
+                return;
+        sched.keeper = sched.idle_m;
+        store_rlx(&sched.keeper_until, (AO_t)TIMER_NEVER);   /* rlx: ordered by the fences */
+        rni_fence_heavy();   /* light side: rni_timekeeper_kick */
+        if (earliest_deadline() != TIMER_NEVER || sched.deadlock_at != TIMER_NEVER)
+                m_poke(sched.keeper, PARK_LOOK);
+}
+
+/* An idle M, the keeper last. */
+static struct m *idle_m_get(void)
+{
+        struct m *m = sched.idle_m;
+
+        if (m && m == sched.keeper && m->idle_next)
+                m = m->idle_next;
+        if (m)
+                idle_m_unlink(m);
+        return m;
+}
+
+/* -- starting Ms -- */
+
+static void m_main(void *arg)
+{
+        struct m *m = arg;
+        void *lo, *hi;
+
+        rni_self_set(m);
+        m->tid = rni_thread_id();
+        m->rand = rni_rand_seed((uint64_t)m->tid);
+        m->errnop = rni_thread_errno();
+        rni_thread_slack();
+        rni_thread_altstack();
+        rni_thread_stack(&lo, &hi);
+        m->g0_stack.lo = m->g0_stack.floor = lo;
+        m->g0_stack.hi = hi;
+#if RNI_TSAN
+        m->g0_stack.san_fiber = __tsan_get_current_fiber();
+#endif
+        rni_m_first(m);
+        rni_g0_loop();
+}
+
+bool rni_m_start(struct p *p, bool spinning)
+{
+        struct m *m;
+
+        lock_acquire(&sched.lock, RANK_SCHED);
+        sched.deadlock_at = TIMER_NEVER;
+        sched.deadlock_pause = 0;
+        m = idle_m_get();
+        if (m) {
+                m->nextp = p;
+                m->spinning = spinning;
+                m_poke(m, PARK_WOKEN);
+                lock_release(&sched.lock, RANK_SCHED);
+                return true;
+        }
+        m = aligned_alloc(RNI_APART, (sizeof *m + RNI_APART - 1) / RNI_APART * RNI_APART);
+        if (!m) {
+                lock_release(&sched.lock, RANK_SCHED);
+                return false;
+        }
+        *m = (struct m){ .nextp = p, .spinning = spinning, .budget = BUDGET, .in_rt = 1 };
+        sched.nm++;
+        m->all_next = sched.all_m;
+        sched.all_m = m;
+        if (rni_thread_start(m_main, m, M_STACK, false) == 0) {
+                lock_release(&sched.lock, RANK_SCHED);
+                return true;
+        }
+        sched.all_m = m->all_next;
+        sched.nm--;
+        lock_release(&sched.lock, RANK_SCHED);
+        free(m);
+        return false;
+}
+
+/* -- waking -- */
+
+static rni_noinline void wake_spinner(void)
+{
+        struct p *p;
+
+        if (!cas(&sched.nspinning, 0, 1))
+                return;
+        lock_acquire(&sched.lock, RANK_SCHED);
+        p = rni_idle_p_get();
+        lock_release(&sched.lock, RANK_SCHED);
+        if (p && rni_m_start(p, true))
+                return;
+        fetch_add(&sched.nspinning, (unsigned)-1);
+        if (!p)
+                return;
+        lock_acquire(&sched.lock, RANK_SCHED);
+        rni_idle_p_put(p);
+        if (sched.nm == 0)
+                rni_fatal("cannot start a thread to run goroutines on");
+        lock_release(&sched.lock, RANK_SCHED);
+}
+
+void rni_wake_p(void)
+{
+        rni_fence_light();   /* heavy side: stop_looking */
+        if (load_rlx(&sched.nidle_p) != 0 && load_rlx(&sched.nspinning) == 0)   /* rlx: ordered by the fences */
+                wake_spinner();
+}
+
+void rni_stop_spinning(struct m *m)
+{
+        m->spinning = false;
+        if (fetch_add(&sched.nspinning, (unsigned)-1) == 1)
+                rni_wake_p();
+}
+
+/* -- timers -- */
+
+bool rni_run_due_timers(struct p *p, int64_t now)
+{
+        struct g_list due = { NULL, NULL, 0 };
+
+        if (rni_timers_min(&p->timers) > now)
+                return false;
+        rni_timers_due(&p->timers, now, &due);
+        if (!due.head)
+                return false;
+        rni_ready_list(&due);
+        return true;
+}
+
+static bool run_all_due_timers(int64_t now)
+{
+        bool any = false;
+
+        for (unsigned i = 0; i < load_acq(&sched.np); i++)   /* acq: pairs with rel in rni_procs_init */
+                any |= rni_run_due_timers(sched.allp[i], now);
+        return any;
+}
+
+void rni_keeper_look(void)
+{
+        if (sched.keeper)
+                m_poke(sched.keeper, PARK_LOOK);
+}
+
+void rni_timekeeper_kick(int64_t when)
+{
+        AO_t until;
+
+        rni_fence_light();   /* heavy side: keep */
+        until = load_rlx(&sched.keeper_until);   /* rlx: ordered by the fences */
+        if (until == 0 || when >= (int64_t)until)
+                return;
+        lock_acquire(&sched.lock, RANK_SCHED);
+        if (sched.keeper) {
+                store_rlx(&sched.keeper_until, 0);   /* rlx: under the lock; one kick is enough until it has looked */
+                m_poke(sched.keeper, PARK_LOOK);
+        }
+        lock_release(&sched.lock, RANK_SCHED);
+}
+
+/* -- looking -- */
+
+/* A G of somebody else. The last round takes runnext too, but only from a P that makes no progress while we watch: its holder would
+ * run it next, and moving it across Ms costs more than waiting. */
+static struct g *steal_from(struct p *p, struct p *victim, bool last)
+{
+        struct g *g = runq_steal(&p->runq, &victim->runq, false);
+        unsigned tick;
+        AO_t next;
+
+        if (g || !last)
+                return g;
+        next = load_rlx(&victim->runq.runnext);   /* rlx: a hint; the CAS decides */
+        if (next == 0)
+                return NULL;
+        tick = load_rlx(&victim->tick);   /* rlx: does it move? */
+        for (int i = 0; i < OBSERVE; i++)
+                cpu_relax();
+        if (load_rlx(&victim->tick) != tick || load_rlx(&victim->runq.runnext) != next)   /* rlx: hints */
+                return NULL;
+        return runq_steal(&p->runq, &victim->runq, true);
+}
+
+static struct g *steal(struct m *m)
+{
+        struct p *p = m->p;
+        unsigned np = load_acq(&sched.np);   /* acq: pairs with rel in rni_procs_init */
+
+        if (!m->spinning) {
+                unsigned busy = load_rlx(&sched.nprocs) - load_rlx(&sched.nidle_p);   /* rlx: a heuristic */
+
+                if (2 * load_rlx(&sched.nspinning) >= busy)   /* rlx: a heuristic: enough look already */
+                        return NULL;
+                m->spinning = true;
+                fetch_add(&sched.nspinning, 1);
+        }
+        for (int round = 0; round < STEAL_ROUNDS && np > 1; round++) {
+                unsigned at = rni_rand_below(&p->rand, np);
+
+                for (unsigned i = 0; i < np; i++, at = at + 1 == np ? 0 : at + 1) {
+                        struct p *victim = sched.allp[at];
+                        struct g *g;
+
+                        if (victim == p)
+                                continue;
+                        g = steal_from(p, victim, round == STEAL_ROUNDS - 1);
+                        if (g) {
+                                store_rlx(&p->nsteals, load_rlx(&p->nsteals) + 1);   /* rlx: the holder alone writes */
+                                return g;
+                        }
+                }
+                if (load_rlx(&sched.gq_n))   /* rlx: a hint */
+                        return rni_gq_get(p);
+        }
+        return NULL;
+}
+
+static bool work_anywhere(void)
+{
+        if (load_acq(&sched.gq_n))   /* acq: pairs with rel in rni_gq_put_locked */
+                return true;
+        for (unsigned i = 0; i < load_acq(&sched.np); i++)   /* acq: pairs with rel in rni_procs_init */
+                if (!runq_empty(&sched.allp[i]->runq))
+                        return true;
+        return false;
+}
+
+/* -- sleeping -- */
+
+/* The keeper's sleep. False: the deadline has come. */
+static bool keep(struct m *m)
+{
+        int64_t until = earliest_deadline();
+
+        if (sched.deadlock_at < until)
+                until = sched.deadlock_at;
+        lock_acquire(&sched.lock, RANK_SCHED);
+        if (sched.keeper == m)
+                store_rlx(&sched.keeper_until, (AO_t)until);   /* rlx: ordered by the fences */
+        lock_release(&sched.lock, RANK_SCHED);
+        rni_fence_heavy();   /* light side: rni_timekeeper_kick */
+        if (earliest_deadline() < until)
+                return true;
+        return rni_futex_wait_until(&m->park, PARK_ASLEEP, until);
+}
+
+/* Out of the idle list by our own will, unless somebody was faster. */
+static bool leave_idle(struct m *m, bool with_p)
+{
+        bool ours;
+
+        lock_acquire(&sched.lock, RANK_SCHED);
+        ours = m->idle;
+        if (ours) {
+                idle_m_unlink(m);
+                m->nextp = with_p ? rni_idle_p_get() : NULL;
+        }
+        lock_release(&sched.lock, RANK_SCHED);
+        return ours;
+}
+
+/* Sleeps without a P; comes back with m->nextp, or with NULL to look again. */
+static void m_sleep(struct m *m)
+{
+        lock_acquire(&sched.lock, RANK_SCHED);
+        store_rlx(&m->park, PARK_ASLEEP);   /* rlx: under the lock, nobody knows us yet */
+        m->nextp = NULL;
+        idle_m_link(m);
+        lock_release(&sched.lock, RANK_SCHED);
+        rni_deadlock_look();
+        store_rel(&m->in_rt, 0);   /* rel: an idle M stands still; pairs with acq in rni_freeze */
+        for (;;) {
+                unsigned w = load_acq(&m->park);   /* acq: pairs with rel in m_poke */
+                bool in_time = true;
+
+                if (w == PARK_WOKEN)
+                        break;
+                if (w == PARK_LOOK && !cas(&m->park, PARK_LOOK, PARK_ASLEEP))
+                        continue;
+                if (sched.keeper == m)   /* only we and who takes us off the list change that to or from us */
+                        in_time = keep(m);
+                else
+                        rni_futex_wait(&m->park, PARK_ASLEEP);
+                if (in_time || !leave_idle(m, true))
+                        continue;
+                break;
+        }
+        store_rlx(&m->in_rt, 1);   /* rlx: as in rt_enter */
+        rni_fence_light();
+}
+
+/* No work was found: the P goes idle, then m, unless work turns up after all. */
+static void stop_looking(struct m *m)
+{
+        struct p *p = m->p;
+
+        lock_acquire(&sched.lock, RANK_SCHED);
+        if (load_rlx(&sched.gq_n)) {   /* rlx: under the lock */
+                lock_release(&sched.lock, RANK_SCHED);
+                return;
+        }
+        m->p = NULL;
+        rni_idle_p_put(p);
+        lock_release(&sched.lock, RANK_SCHED);
+        if (m->spinning) {
+                m->spinning = false;
+                fetch_add(&sched.nspinning, (unsigned)-1);
+        }
+        rni_fence_heavy();   /* light side: rni_wake_p */
+        if (!work_anywhere())
+                return;
+        lock_acquire(&sched.lock, RANK_SCHED);
+        p = rni_idle_p_get();
+        lock_release(&sched.lock, RANK_SCHED);
+        if (p) {
+                p_take(m, p);
+                m->spinning = true;
+                fetch_add(&sched.nspinning, 1);
+        }
+}
+
+/* Comes back without a P only to be called again. */
+static void sleep_for_p(struct m *m)
+{
+        m_sleep(m);
+        if (m->nextp) {
+                p_take(m, m->nextp);
+                m->nextp = NULL;
+        }
+        if (unlikely(load_rlx(&m->retake) != 0))   /* rlx: ordered by the asker's heavy fence */
+                rni_m_stop(m);
+        run_all_due_timers(rni_clock());
+        lock_acquire(&sched.lock, RANK_SCHED);
+        promote_keeper();
+        lock_release(&sched.lock, RANK_SCHED);
+}
+
+void rni_m_first(struct m *m)
+{
+        if (m->nextp) {
+                p_take(m, m->nextp);
+                m->nextp = NULL;
+        }
+}
+
+struct g *rni_find_runnable(struct m *m)
+{
+        struct g *g = NULL;
+
+        while (!g) {
+                struct p *p;
+
+                if (unlikely(load_rlx(&m->retake) != 0))   /* rlx: ordered by the asker's heavy fence */
+                        rni_m_stop(m);
+                p = m->p;
+                if (p && p->id >= (int)load_rlx(&sched.nprocs)) {   /* rlx: seen sooner or later */
+                        rni_p_retire(m);
+                        p = NULL;
+                }
+                if (!p) {
+                        sleep_for_p(m);
+                        continue;
+                }
+                if (rni_timers_min(&p->timers) != TIMER_NEVER)
+                        rni_run_due_timers(p, rni_clock());
+                g = runq_take_next(&p->runq);
+                if (!g)
+                        g = runq_get(&p->runq);
+                if (!g && load_rlx(&sched.gq_n))   /* rlx: a hint; stop_looking looks under the lock */
+                        g = rni_gq_get(p);
+                if (!g)
+                        g = steal(m);
+                if (!g)
+                        stop_looking(m);
+        }
+        if (m->spinning)
+                rni_stop_spinning(m);
+        return g;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ * The slow half of the runtime's lock, and the rank check of debug builds. The argument is in lock.h. */
+#include "sched/core/lock.h"
+
+#ifdef RNI_DEBUG
+#include "sched/core/fatal.h"
+#include "sched/core/m.h"
+#endif
+
+enum { SPINS = 40 };   /* about a microsecond: longer than any section under these locks, shorter than a sleep */
+
+void rni_lock_slow(struct lock *l)
+{
+        for (int i = 0; i < SPINS; i++) {
+                cpu_relax();
+                if (load_rlx(&l->word) == 0 && cas_acq(&l->word, 0, 1))   /* rlx: only a hint; acq: pairs with rel in lock_release */
+                        return;
+        }
+        fetch_add(&l->sleepers, 1);
+        rni_fence_heavy();
+        while (!cas_acq(&l->word, 0, 1))   /* acq: pairs with rel in lock_release */
+                rni_futex_wait(&l->word, 1);
+        fetch_add(&l->sleepers, (unsigned)-1);
+}
+
+void rni_lock_wake(struct lock *l)
+{
+        rni_futex_wake(&l->word, 1);
+}
+
+#ifdef RNI_DEBUG
+/* Ms and foreign threads keep a stack of the ranks they hold; a thread without one (boot) is not checked. */
+void rni_lock_note(const struct lock *l, enum lock_rank rank, bool taken)
+{
+        struct m *m = rni_self();
+
+        if (!m)
+                return;
+        if (!taken) {
+                m->nlocks--;
+                return;
+        }
+        if (m->nlocks > 0) {
+                const struct held *top = &m->locks[m->nlocks - 1 < HELD_MAX ? m->nlocks - 1 : HELD_MAX - 1];
+                bool ordered = top->rank < (int)rank || (rank == RANK_HCHAN && top->rank == RANK_HCHAN && top->lock < l);
+
+                if (!ordered)
+                        rni_throw("lock order: rank %d taken under rank %d", (int)rank, top->rank);
+        }
+        if (m->nlocks < HELD_MAX)
+                m->locks[m->nlocks] = (struct held){ l, (int)rank };
+        m->nlocks++;
+}
+#endif

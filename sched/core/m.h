@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ * M: an OS thread that runs goroutines, and, with m->foreign, a plain thread that uses the library. An M's own stack (g0) runs the scheduler loop when no goroutine can
+ * be switched to directly. rni_self() is the calling thread's M; it must be fetched again after anything that may park. Ms of workers are never freed;
+ * a foreign one goes with its thread.
+ *
+ * in_rt and retake are the two words of the entry protocol (rt_enter): the M says in_rt = 1 while it may touch its P or resume goroutines; who wants it to
+ * stop first (a dump) stores retake = 1, runs a heavy fence and then waits for in_rt == 0 or stopped. The M's side costs a store, a load and no fence. */
+#ifndef RNI_CORE_M_H
+#define RNI_CORE_M_H
+
+#include "sched/core/g.h"
+#include "sched/os/os.h"
+
+struct p;
+
+enum park_word { PARK_ASLEEP, PARK_WOKEN, PARK_LOOK };   /* LOOK: the deadline has changed */
+
+enum { HELD_MAX = 8 };
+struct lock;
+struct held { const struct lock *lock; int rank; };
+
+struct m {
+        struct g *g;                   /* the G that runs here; assembly reads it at offset 0 */
+        struct p *p;                   /* NULL: none held */
+        int *errnop;                   /* this thread's errno */
+        a32 in_rt;                     /* 1: inside the runtime */
+        a32 retake;                    /* 0: nothing; 1: asked to stop at the next entry or switch */
+
+        /* What the next context on this M does for the one that left: set before a switch, run right after it (rni_post). */
+        void (*post)(struct g *g, void *arg);
+        struct g *post_g;
+        void *post_arg;
+        unsigned post_state;           /* what post_g has become: enum g_state */
+
+        struct ctx g0;                 /* the scheduler loop, while a goroutine runs */
+        struct stack g0_stack;         /* bounds of the thread's own stack, for sanitizers; scratch is never used */
+        void *g0_fiber;                /* TSan */
+        struct g *picked;              /* chosen by who switched to the scheduler loop; NULL: find one */
+
+        a32 park;                      /* futex: enum park_word */
+        a32 stopped;                   /* 1: stands still for a freeze */
+        bool started;                  /* its thread runs */
+        bool idle;                     /* in sched.idle_m: under sched.lock */
+        bool spinning;                 /* looks for work; counted in sched.nspinning */
+        bool foreign;
+        unsigned budget;               /* channel fast paths left before the time slice is looked at */
+        unsigned runnext_runs;         /* consecutive picks from runnext */
+        struct p *nextp;               /* handed over by who wakes it */
+        struct m *idle_next, *idle_prev;   /* sched.lock */
+        struct m *all_next;            /* sched.lock; Ms only */
+        uint64_t rand;                 /* select's order */
+        int64_t park_until;            /* a foreign thread's next park ends then: set before it */
+        bool park_counted;             /* in sched.nforeign_parked */
+        int tid;
+
+        struct g self_g;               /* foreign: the thread's stand-in, and its scratch */
+        struct stack self_stack;
+#ifdef RNI_DEBUG
+        int nlocks;
+        struct held locks[HELD_MAX];
+#endif
+};
+
+_Static_assert(offsetof(struct m, g) == 0, "call_*.S");
+
+#endif

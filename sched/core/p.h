@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * P: the right to run goroutines, with everything that running them needs at hand: the local run queue, timers, free lists, counters. There are
+ * MAXPROCS of them; they are made once and never freed, so anybody may read allp[i] for i < np at any time.
+ *
+ * Invariant: a P is held by exactly one M (p->m), or is on the idle list, or is retired (id >= nprocs). Fields without a note belong to the
+ * holder; what others may touch says so. */
+#ifndef RNI_CORE_P_H
+#define RNI_CORE_P_H
+
+#include "sched/core/g.h"
+#include "sched/core/runq.h"
+#include "sched/core/timer.h"
+
+enum p_status { P_IDLE, P_RUNNING, P_RETIRED };
+
+struct p {
+        struct runq runq;              /* stealers take from it: runq.c */
+        struct timers timers rni_aligned(RNI_APART);   /* other Ms may run them: under its lock */
+
+        struct g_list gfree rni_aligned(RNI_APART);    /* dead descriptors */
+        struct stack_cache stacks;
+        uint64_t goid_next, goid_end;  /* leased ids */
+        uint64_t rand;
+        a32 tick;                      /* scheduling decisions; stealers look whether it moves */
+        unsigned seen_tick;            /* tick when slice_start was read */
+        int64_t slice_start;           /* when the running slice was first seen, by the budget of channel fast paths */
+        struct m *m;                   /* holder */
+        struct p *idle_next;           /* sched.lock */
+        int id;
+        a32 status;                    /* sched.lock writes */
+
+        /* Read by statistics and rn_numgoroutine from anywhere; written by the holder only. */
+        aword nspawned, nexited, nswitches, nsteals, nparks;
+};
+
+#endif

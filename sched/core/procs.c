@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ * How many Ps there are: at boot and changed while running. Nothing is stopped for it: a new number is stored, surplus idle Ps leave the idle list at once, and a surplus P
+ * that is held retires at its holder's next scheduling decision (find_runnable, every 61st pick, or rn_maxprocs's own park). Ps are never freed; a later
+ * increase takes retired ones back first. Invariant: allp[0..np-1] are valid for ever; ids >= nprocs are retired or about to be. */
+#include <runnel/go.h>
+
+#include <stdlib.h>
+
+#include "sched/base/rand.h"
+#include "sched/core/sched.h"
+
+#define sched rni_sched
+
+static struct p *p_new(int id)
+{
+        struct p *p = aligned_alloc(RNI_APART, (sizeof *p + RNI_APART - 1) / RNI_APART * RNI_APART);
+
+        if (!p)
+                return NULL;
+        *p = (struct p){ .id = id, .rand = rni_rand_seed((uint64_t)id + (uint64_t)rni_clock()) };
+        rni_timers_init(&p->timers);
+        store_rlx(&p->status, P_RETIRED);   /* rlx: published with np */
+        return p;
+}
+
+/* Ps up to n exist and those that were retired are idle; sched.lock held or nobody else there. Returns how many exist. */
+static int grow(int n)
+{
+        for (int i = (int)load_rlx(&sched.np); i < n; i++) {   /* rlx: under the lock */
+                struct p *p = p_new(i);
+
+                if (!p)
+                        return i;
+                sched.allp[i] = p;
+                store_rel(&sched.np, (unsigned)i + 1);   /* rel: publishes allp[i]; pairs with acq where np is read */
+        }
+        return n;
+}
+
+static void set_nprocs(int n)
+{
+        struct p *keep = NULL, *p;
+
+        n = grow(n);
+        store_rlx(&sched.nprocs, (unsigned)n);   /* rlx: under the lock; seen sooner or later */
+        while ((p = rni_idle_p_get()) != NULL) {
+                p->idle_next = keep;
+                keep = p;
+        }
+        while ((p = keep) != NULL) {
+                keep = p->idle_next;
+                rni_idle_p_put(p);   /* retires it if its id is too high */
+        }
+        for (int i = 0; i < n; i++)
+                if (load_rlx(&sched.allp[i]->status) == P_RETIRED)   /* rlx: under the lock */
+                        rni_idle_p_put(sched.allp[i]);
+}
+
+void rni_procs_init(int n)
+{
+        set_nprocs(n);
+        if (load_rlx(&sched.np) == 0)   /* rlx: alone */
+                rni_fatal("out of memory for processors");
+}
+
+/* What a retired P leaves behind: Gs to the global queue, timers to P 0, which never retires; free lists to the global ones. */
+static void p_drain(struct m *m, struct p *p)
+{
+        struct g_list l = { NULL, NULL, 0 };
+        struct g *g;
+
+        while ((g = runq_take_next(&p->runq)) != NULL || (g = runq_get(&p->runq)) != NULL)
+                g_list_push(&l, g);
+        (void)m;
+        rni_timers_move(&p->timers, &sched.allp[0]->timers);
+        rni_stack_cache_flush(&p->stacks);
+        lock_acquire(&sched.lock, RANK_SCHED);
+        rni_gq_put_locked(&l);
+        g_list_append(&sched.gfree, &p->gfree);
+        lock_release(&sched.lock, RANK_SCHED);
+}
+
+void rni_p_retire(struct m *m)
+{
+        struct p *p = m->p;
+
+        p_drain(m, p);
+        m->p = NULL;
+        lock_acquire(&sched.lock, RANK_SCHED);
+        rni_idle_p_put(p);   /* retired; or idle, if the number was raised meanwhile */
+        lock_release(&sched.lock, RANK_SCHED);
+        rni_timekeeper_kick(rni_timers_min(&sched.allp[0]->timers));
+        rni_wake_p();
+}
+
+int rn_maxprocs(int n)
+{
+        struct m *m = rt_enter();
+        int old = (int)load_rlx(&sched.nprocs);   /* rlx: a number to tell */
+
+        if (n >= 1) {
+                lock_acquire(&sched.lock, RANK_SCHED);
+                old = (int)load_rlx(&sched.nprocs);   /* rlx: under the lock */
+                set_nprocs(n < MAXPROCS_MAX ? n : MAXPROCS_MAX);
+                lock_release(&sched.lock, RANK_SCHED);
+                if (n > old)
+                        rni_wake_p();
+                else if (m->p && m->p->id >= n)
+                        rni_yield_now();   /* the scheduler loop retires the P and runs us on another */
+        }
+        rt_leave();
+        return old;
+}
+
+int rn_numcpu(void)
+{
+        rni_m();
+        return rni_cpu_count();
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ * A P's run queue: a ring of 256 Gs plus runnext, the G that was readied last and runs next. One producer (the P's holder), many consumers
+ * (holder and stealers). Go's design (runtime/proc.go: runqput, runqget, runqgrab).
+ *
+ * Invariants: tail - head <= 256. Only the holder writes tail and puts into runnext; head moves by CAS only. A slot in [head, tail) is not
+ * written; a consumer copies it before its CAS of head and believes the copy only if the CAS succeeds, because a slot is reused only after head has
+ * passed it. */
+#ifndef RNI_CORE_RUNQ_H
+#define RNI_CORE_RUNQ_H
+
+#include "sched/core/g.h"
+
+enum { RUNQ_SIZE = 256 };
+
+struct runq {
+        a32 head rni_aligned(RNI_APART);   /* consumers: CAS */
+        a32 tail rni_aligned(RNI_APART);   /* holder */
+        aword runnext;                     /* holder puts, anybody takes: CAS */
+        aword ring[RUNQ_SIZE];
+};
+
+/* Holder only. The G that was there before is pushed out; NULL if none. */
+static inline struct g *runq_put_next(struct runq *q, struct g *g)
+{
+        for (;;) {
+                AO_t old = load_rlx(&q->runnext);   /* rlx: the CAS decides */
+
+                if (likely(cas(&q->runnext, old, aptr(g))))
+                        return (struct g *)old;
+        }
+}
+
+static inline struct g *runq_take_next(struct runq *q)
+{
+        AO_t old = load_rlx(&q->runnext);   /* rlx: the CAS decides */
+
+        if (old == 0 || !cas(&q->runnext, old, 0))
+                return NULL;   /* empty, or a stealer was faster: then it is empty */
+        return (struct g *)old;
+}
+
+/* Holder only. False: full. */
+static inline bool runq_put(struct runq *q, struct g *g)
+{
+        unsigned h = load_acq(&q->head);   /* acq: pairs with the consumers' CAS: their reads of the slot are over */
+        unsigned t = load_rlx(&q->tail);   /* rlx: only we write it */
+
+        if (unlikely(t - h >= RUNQ_SIZE))
+                return false;
+        store_rlx(&q->ring[t % RUNQ_SIZE], aptr(g));   /* rlx: published by the store of tail */
+        store_rel(&q->tail, t + 1);   /* rel: publishes slot and G; pairs with acq of tail in runq_grab */
+        return true;
+}
+
+/* Holder only. */
+static inline struct g *runq_get(struct runq *q)
+{
+        for (;;) {
+                unsigned h = load_acq(&q->head);   /* acq: pairs with the stealers' CAS */
+                unsigned t = load_rlx(&q->tail);   /* rlx: only we write it */
+                struct g *g;
+
+                if (h == t)
+                        return NULL;
+                g = (struct g *)load_rlx(&q->ring[h % RUNQ_SIZE]);   /* rlx: we wrote it */
+                if (likely(cas_rel(&q->head, h, h + 1)))   /* rel: our read of the slot is over; pairs with acq in runq_put */
+                        return g;
+        }
+}
+
+/* Holder only: takes half of a full queue for the global one. False if stealers made room meanwhile. */
+bool runq_take_half(struct runq *q, struct g_list *out);
+
+/* Any M: moves half of victim's Gs, rounded up, into q, which is the caller's own and empty, and returns the last of them. take_next: runnext too,
+ * if nothing else is there. */
+struct g *runq_steal(struct runq *q, struct runq *victim, bool take_next);
+
+/* Any thread. True means true at one moment during the call: tail, runnext and head are read until tail stood still, so a G
+ * that is pushed from runnext into the ring meanwhile is not missed. */
+bool runq_empty(const struct runq *q);
+
+/* Holder only, and only a hint to others. */
+static inline unsigned runq_len(const struct runq *q)
+{
+        return load_rlx(&q->tail) - load_rlx(&q->head);   /* rlx: a hint */
+}
+
+#endif

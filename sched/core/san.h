@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT
+ * What the sanitizers are told. TSan: the library is not instrumented; each goroutine is a fiber, switched to without an implied order, and every
+ * happens-before edge is said where it is made (san_release at the earlier end, san_acquire at the later). ASan: each switch is bracketed, so that it
+ * knows the stack. Everything is nothing in an ordinary build. */
+#ifndef RNI_CORE_SAN_H
+#define RNI_CORE_SAN_H
+
+#include "sched/core/g.h"
+#include "sched/core/m.h"
+
+/* Is a dying goroutine's stack handed over to the next without a switch? Not where a tool wants to see each goroutine. */
+#if !RNI_ASAN && !RNI_TSAN && !defined(RNI_SWITCH_UCONTEXT)
+#define RNI_EXIT_DIRECT 1
+#else
+#define RNI_EXIT_DIRECT 0
+#endif
+
+#if RNI_TSAN
+void *__tsan_get_current_fiber(void);
+void *__tsan_create_fiber(unsigned flags);
+void __tsan_destroy_fiber(void *fiber);
+void __tsan_switch_to_fiber(void *fiber, unsigned flags);
+void __tsan_set_fiber_name(void *fiber, const char *name);
+void __tsan_acquire(void *addr);
+void __tsan_release(void *addr);
+void __tsan_read_range(void *addr, unsigned long size);
+void __tsan_write_range(void *addr, unsigned long size);
+enum { TSAN_NO_SYNC = 1 };
+#endif
+#if RNI_ASAN
+void __sanitizer_start_switch_fiber(void **fake, const void *bottom, size_t size);
+void __sanitizer_finish_switch_fiber(void *fake, const void **bottom_old, size_t *size_old);
+void __asan_handle_no_return(void);
+#endif
+
+static inline void san_acquire(const volatile void *addr)
+{
+#if RNI_TSAN
+        __tsan_acquire((void *)(uintptr_t)addr);
+#else
+        (void)addr;
+#endif
+}
+
+static inline void san_release(const volatile void *addr)
+{
+#if RNI_TSAN
+        __tsan_release((void *)(uintptr_t)addr);
+#else
+        (void)addr;
+#endif
+}
+
+/* The running goroutine reads or writes user memory in the library's name. */
+static inline void san_read(const void *p, size_t n)
+{
+#if RNI_TSAN
+        if (n)
+                __tsan_read_range((void *)(uintptr_t)p, n);
+#else
+        (void)p;
+        (void)n;
+#endif
+}
+
+static inline void san_write(void *p, size_t n)
+{
+#if RNI_TSAN
+        if (n)
+                __tsan_write_range(p, n);
+#else
+        (void)p;
+        (void)n;
+#endif
+}
+
+static inline void san_g_born(struct g *g)
+{
+#if RNI_TSAN
+        g->stack->san_fiber = __tsan_create_fiber(0);
+#else
+        (void)g;
+#endif
+}
+
+/* After the last switch away from g. */
+static inline void san_g_dead(struct g *g)
+{
+#if RNI_TSAN
+        __tsan_destroy_fiber(g->stack->san_fiber);
+        g->stack->san_fiber = NULL;
+#else
+        (void)g;
+#endif
+}
+
+/* Around every switch: `from` and `to` are the stack headers of the two sides (an M's g0_stack for the scheduler loop). dies: nothing comes back to
+ * `from`. */
+static inline void san_switch(struct stack *from, struct stack *to, bool dies)
+{
+#if RNI_ASAN
+        __sanitizer_start_switch_fiber(dies ? NULL : &from->san_fake, to->floor, (size_t)((char *)to->hi - to->floor));
+#endif
+#if RNI_TSAN
+        __tsan_switch_to_fiber(to->san_fiber, TSAN_NO_SYNC);
+#endif
+        (void)from;
+        (void)to;
+        (void)dies;
+}
+
+/* First thing after a switch, on the side that was resumed; me: its stack header. */
+static inline void san_switched(struct stack *me)
+{
+#if RNI_ASAN
+        const void *bottom;
+        size_t size;
+
+        __sanitizer_finish_switch_fiber(me->san_fake, &bottom, &size);
+        me->san_fake = NULL;
+#else
+        (void)me;
+#endif
+}
+
+#endif

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT
+ * The hot path of the scheduler: picking the next G, parking, readying, yielding, ending.
+ *
+ * A G that leaves picks its successor on its own stack and switches straight to it; only when this P has nothing at hand does it switch to the
+ * M's scheduler loop (g0), which looks further and may sleep (idle.c).
+ *
+ *   G1: rni_park -> pick G2 -> ctx_switch ==> G2: rni_post: G1 is WAITING, commit(G1) -> on with G2
+ *
+ * The bug would be that a partner resumes G1 on another M while G1's registers are still being saved here. It cannot: until rni_post has run, on G2's stack,
+ * nothing that a partner looks at says that G1 waits (its object is locked, its claim is not armed, it is in no queue), and rni_post runs after the save, on the
+ * same M. The unlock in commit publishes both. The same holds for a yield (the G enters the run queue in rni_post) and for the end of a G.
+ *
+ * Invariant: m->p, and every P field, is touched only between rt_enter and rt_leave; after any switch m and p are fetched again. */
+#include "sched/core/sched.h"
+
+struct sched rni_sched;
+
+enum {
+        GLOBAL_EVERY = 61,    /* ticks between looks at the global queue while there is local work */
+        TIMERS_EVERY = 4,     /* ticks between looks at the clock while there are timers */
+        RUNNEXT_CAP = 16,     /* consecutive runs from runnext while others wait in the ring */
+        GQ_BATCH = RUNQ_SIZE / 2,
+        SLICE_NS = 10000000
+};
+
+/* Every 61st pick: what must not be starved by local work. */
+static rni_noinline struct g *pick_fair(struct m *m, struct p *p)
+{
+        if (unlikely(p->id >= (int)load_rlx(&rni_sched.nprocs)))   /* rlx: seen sooner or later */
+                return NULL;   /* the scheduler loop retires it */
+        (void)m;
+        return load_rlx(&rni_sched.gq_n) ? rni_gq_get(p) : NULL;   /* rlx: a hint; the get locks */
+}
+
+static rni_noinline void look_at_timers(struct p *p)
+{
+        int64_t now = rni_clock();
+
+        if (rni_timers_min(&p->timers) <= now)
+                rni_run_due_timers(p, now);
+}
+
+/* The next G of m's P, or NULL if the scheduler loop should look. */
+static inline struct g *pick(struct m *m)
+{
+        struct p *p = m->p;
+        unsigned tick = load_rlx(&p->tick) + 1;   /* rlx: own word, others only see whether it moves */
+        struct g *g;
+
+        store_rlx(&p->tick, tick);   /* rlx: as above */
+        if (unlikely(load_rlx(&m->retake) != 0))   /* rlx: ordered by the asker's heavy fence */
+                return NULL;
+        if (tick % TIMERS_EVERY == 0 && rni_timers_min(&p->timers) != TIMER_NEVER)
+                look_at_timers(p);
+        if (unlikely(tick % GLOBAL_EVERY == 0)) {
+                g = pick_fair(m, p);
+                if (g)
+                        return g;
+        }
+        if (likely(m->runnext_runs < RUNNEXT_CAP)) {
+                g = runq_take_next(&p->runq);
+                if (g) {
+                        m->runnext_runs++;
+                        return g;
+                }
+        }
+        m->runnext_runs = 0;
+        g = runq_get(&p->runq);
+        return g ? g : runq_take_next(&p->runq);
+}
+
+/* Leaves g for next, or for the scheduler loop if next is NULL or has no stack at hand. Returns when g is resumed, on whatever M. */
+static inline void switch_from(struct m *m, struct g *g, struct g *next)
+{
+        struct stack *mine = g->stack;
+
+        if (likely(next != NULL) && (likely(next->stack != NULL) || rni_g_bind(m->p, next, false))) {
+                m->g = next;
+                store_rlx(&next->state, G_RUNNING);   /* rlx: next is ours alone */
+                san_switch(mine, next->stack, false);
+                ctx_switch(&g->ctx, &next->ctx);
+        } else {
+                m->picked = next;
+                m->g = NULL;
+                san_switch(mine, &m->g0_stack, false);
+                ctx_switch(&g->ctx, &m->g0);
+        }
+        san_switched(mine);
+        rni_post(rni_self());
+}
+
+static inline void count(aword *counter)
+{
+        store_rlx(counter, load_rlx(counter) + 1);   /* rlx: the holder alone writes, readers want an estimate */
+}
+
+void rni_park(rni_commit *commit, void *arg, enum wait_reason reason)
+{
+        struct m *m = rni_self();
+        struct g *g = m->g;
+        int err = *m->errnop;
+
+        rni_assert(load_rlx(&m->in_rt));   /* rlx: own word */
+        g->reason = (uint8_t)reason;
+        if (unlikely(m->foreign)) {
+                rni_foreign_park(m, commit, arg, reason);
+        } else {
+                count(&m->p->nparks);
+                m->post = commit;
+                m->post_g = g;
+                m->post_arg = arg;
+                m->post_state = G_WAITING;
+                switch_from(m, g, pick(m));
+        }
+        *rni_self()->errnop = err;
+}
+
+static void gq_put(struct g_list *l)
+{
+        lock_acquire(&rni_sched.lock, RANK_SCHED);
+        rni_gq_put_locked(l);
+        lock_release(&rni_sched.lock, RANK_SCHED);
+}
+
+/* The ring is full: half of it and g go to the global queue, unless stealers make room meanwhile. */
+static rni_cold void overflow(struct p *p, struct g *g)
+{
+        struct g_list l = { NULL, NULL, 0 };
+
+        while (!runq_put(&p->runq, g)) {
+                if (!runq_take_half(&p->runq, &l))
+                        continue;
+                g_list_push(&l, g);
+                gq_put(&l);
+                return;
+        }
+}
+
+struct timed {
+        rni_commit *commit;
+        void *arg;
+        int64_t until;
+};
+
+/* The timer first: when commit has unlocked, g may be gone from this frame's stack. */
+static void commit_timed(struct g *g, void *arg)
+{
+        struct timed t = *(struct timed *)arg;
+
+        rni_timers_add(&rni_self()->p->timers, g, t.until);
+        t.commit(g, t.arg);
+        rni_timekeeper_kick(t.until);
+}
+
+bool rni_park_until(rni_commit *commit, void *arg, enum wait_reason reason, int64_t until)
+{
+        struct m *m = rni_self();
+        struct g *g = m->g;
+        struct timed t = { commit, arg, until };
+
+        if (m->foreign)
+                m->park_until = until;
+        if (m->foreign || until == TIMER_NEVER) {
+                rni_park(commit, arg, reason);
+                return g->fired != NULL;
+        }
+        rni_park(commit_timed, &t, reason);
+        if (g->fired)
+                rni_timers_forget(g);
+        return g->fired != NULL;
+}
+
+void rni_submit(struct m *m, struct g *g, bool next)
+{
+        struct p *p = m->p;
+
+        if (likely(p != NULL)) {
+                if (next)
+                        g = runq_put_next(&p->runq, g);
+                if (g && unlikely(!runq_put(&p->runq, g)))
+                        overflow(p, g);
+        } else {
+                struct g_list l = { NULL, NULL, 0 };
+
+                g_list_push(&l, g);
+                gq_put(&l);
+        }
+        rni_wake_p();
+}
+
+void rni_ready(struct g *g)
+{
+        struct m *m = rni_self();
+
+        rni_assert(load_rlx(&m->in_rt));   /* rlx: own word */
+        if (unlikely(g->flags & GF_FOREIGN)) {
+                rni_foreign_wake(g);
+                return;
+        }
+        rni_assert(load_acq(&g->state) == G_WAITING);   /* acq: pairs with rel in rni_post */
+        store_rlx(&g->state, G_RUNNABLE);   /* rlx: published by the queue */
+        rni_submit(m, g, true);
+}
+
+void rni_ready_list(struct g_list *l)
+{
+        struct m *m = rni_self();
+        struct g_list rest = { NULL, NULL, 0 };
+        bool local = m->p && l->n <= GQ_BATCH;
+        struct g *g;
+
+        while ((g = g_list_pop(l)) != NULL) {
+                if (unlikely(g->flags & GF_FOREIGN)) {
+                        rni_foreign_wake(g);
+                        continue;
+                }
+                store_rlx(&g->state, G_RUNNABLE);   /* rlx: published by the queue */
+                if (!local || !runq_put(&m->p->runq, g))
+                        g_list_push(&rest, g);
+        }
+        if (rest.head) {
+                gq_put(&rest);
+        }
+        rni_wake_p();
+}
+
+static void commit_yield(struct g *g, void *arg)
+{
+        struct m *m = rni_self();
+
+        (void)arg;
+        if (unlikely(!runq_put(&m->p->runq, g)))
+                rni_submit(m, g, false);
+}
+
+void rni_yield_now(void)
+{
+        struct m *m = rni_self();
+        struct g *g = m->g, *next;
+        int err = *m->errnop;
+
+        if (unlikely(m->foreign)) {
+                rni_cpu_yield();
+                return;
+        }
+        next = pick(m);
+        if (!next && load_rlx(&m->retake) == 0) {   /* rlx: as in pick */
+                next = load_rlx(&rni_sched.gq_n) ? rni_gq_get(m->p) : NULL;   /* rlx: a hint */
+                if (!next && m->p->id < (int)load_rlx(&rni_sched.nprocs))   /* rlx: seen sooner or later */
+                        return;
+        }
+        m->post = commit_yield;
+        m->post_g = g;
+        m->post_arg = NULL;
+        m->post_state = G_RUNNABLE;
+        switch_from(m, g, next);
+        *rni_self()->errnop = err;
+}
+
+rni_cold void rni_budget_slow(struct m *m)
+{
+        struct p *p;
+        int64_t now;
+
+        m->budget = BUDGET;
+        if (m->foreign)
+                return;
+        m = rt_enter();
+        p = m->p;
+        now = rni_clock();
+        if (rni_timers_min(&p->timers) <= now)
+                rni_run_due_timers(p, now);
+        if (p->seen_tick != load_rlx(&p->tick)) {   /* rlx: own word */
+                p->seen_tick = load_rlx(&p->tick);   /* rlx: own word */
+                p->slice_start = now;
+        } else if (now - p->slice_start > SLICE_NS) {
+                rni_yield_now();
+        }
+        rt_leave();
+}
+
+/* -- the end of a G -- */
+
+/* On the next context: the stack is no longer run on. */
+static void commit_exit(struct g *g, void *arg)
+{
+        struct m *m = rni_self();
+
+        (void)arg;
+        san_g_dead(g);
+        rni_stack_put(g->flags & GF_SIZED ? NULL : &m->p->stacks, g->stack);
+        g->stack = NULL;
+        rni_g_free(m, g);
+        rni_fence_light();   /* heavy side: wait_for_stack */
+        if (unlikely(load_rlx(&rni_sched.stack_waiters) != 0))   /* rlx: ordered by the fences */
+                rni_stack_waiter_run(m);
+}
+
+static void commit_main_exit(struct g *g, void *arg)
+{
+        (void)arg;
+        g->reason = WAIT_EXITED;
+}
+
+_Noreturn void rni_g_exit(void)
+{
+        struct m *m = rni_self();
+        struct g *g = m->g, *next;
+
+        if (unlikely(rni_stack_canary_dead(g->stack)))
+                rni_fatal("goroutine %lu overran its stack of %zu bytes", (unsigned long)g->id,
+                          (size_t)(g->stack->hi - g->stack->floor));
+        count(&m->p->nexited);   /* before at_exit: who waits for our end finds us gone */
+        if (g->at_exit)
+                g->at_exit(g->at_exit_arg);
+        next = pick(m);
+        m->post = commit_exit;
+        m->post_g = g;
+        m->post_arg = NULL;
+        m->post_state = G_DEAD;
+        if (unlikely(g->flags & GF_MAIN)) {   /* its stack is the process's: it stays */
+                store_rlx(&rni_sched.main_exited, 1);   /* rlx: read when all are idle */
+                m->post = commit_main_exit;
+                m->post_state = G_WAITING;
+        } else if (RNI_EXIT_DIRECT && next && !next->stack && !((next->flags | g->flags) & GF_SIZED)) {
+                /* A fresh G takes over the stack, hot as it is: nobody can see g any more, and nothing of its frames is needed. */
+                next->stack = g->stack;
+                g->stack = NULL;
+                store_rlx(&g->state, G_DEAD);   /* rlx: back on our own free list */
+                rni_g_free(m, g);
+                m->post = NULL;
+                m->g = next;
+                store_rlx(&next->state, G_RUNNING);   /* rlx: ours alone */
+                rni_g_enter_fresh(next);
+        }
+        if (next && (next->stack || rni_g_bind(m->p, next, false))) {
+                m->g = next;
+                store_rlx(&next->state, G_RUNNING);   /* rlx: ours alone */
+                san_switch(g->stack, next->stack, true);
+                ctx_jump(&next->ctx);
+        }
+        m->picked = next;
+        m->g = NULL;
+        san_switch(g->stack, &m->g0_stack, true);
+        ctx_jump(&m->g0);
+}
+
+/* -- the scheduler loop -- */
+
+_Noreturn void rni_g0_loop(void)
+{
+        for (;;) {
+                struct m *m = rni_self();
+                struct g *g = m->picked;
+
+                m->picked = NULL;
+                if (!g || load_rlx(&m->retake) != 0) {   /* rlx: as in pick */
+                        if (g)
+                                rni_submit(m, g, false);
+                        g = rni_find_runnable(m);
+                }
+                if (unlikely(!g->stack) && !rni_g_bind(m->p, g, true))
+                        continue;   /* it waits for a stack */
+                m->g = g;
+                store_rlx(&g->state, G_RUNNING);   /* rlx: ours alone */
+                san_switch(&m->g0_stack, g->stack, false);
+                ctx_switch(&m->g0, &g->ctx);
+                san_switched(&m->g0_stack);
+                rni_post(m);
+        }
+}
+
+_Noreturn void rni_g0_first(void)
+{
+        struct m *m = rni_self();
+
+        san_switched(&m->g0_stack);
+        rni_post(m);
+        rni_g0_loop();
+}
+
+/* -- the global queue -- */
+
+void rni_gq_put_locked(struct g_list *l)
+{
+        size_t n = l->n;
+
+        g_list_append(&rni_sched.gq, l);
+        store_rel(&rni_sched.gq_n, load_rlx(&rni_sched.gq_n) + (unsigned)n);   /* rel: pairs with acq in work_anywhere; rlx: under the lock */
+}
+
+struct g *rni_gq_get(struct p *p)
+{
+        struct g *first;
+        unsigned n;
+
+        lock_acquire(&rni_sched.lock, RANK_SCHED);
+        n = load_rlx(&rni_sched.gq_n);   /* rlx: under the lock */
+        first = g_list_pop(&rni_sched.gq);
+        if (first) {
+                unsigned share = n / load_rlx(&rni_sched.nprocs) + 1, taken = 1;   /* rlx: under the lock */
+                unsigned room = GQ_BATCH - (runq_len(&p->runq) < GQ_BATCH ? runq_len(&p->runq) : GQ_BATCH);
+
+                if (share > n)
+                        share = n;
+                for (; taken < share && taken <= room; taken++)
+                        runq_put(&p->runq, g_list_pop(&rni_sched.gq));
+                store_rlx(&rni_sched.gq_n, n - taken);   /* rlx: under the lock; a late reader only locks in vain */
+        }
+        lock_release(&rni_sched.lock, RANK_SCHED);
+        return first;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT
+ * The scheduler as the layers above see it: enter, park, ready, and the global state. HACKING.md tells the story; sched.c has the hot path.
+ *
+ * The entry protocol: a public function that parks, readies or spawns calls rt_enter() once, first; internal functions assert it. Between enter and leave the M may touch
+ * its P. Parking inside is allowed: the goroutine may come back on another M, still entered. */
+#ifndef RNI_CORE_SCHED_H
+#define RNI_CORE_SCHED_H
+
+#include "sched/core/fatal.h"
+#include "sched/core/g.h"
+#include "sched/core/lock.h"
+#include "sched/core/m.h"
+#include "sched/core/p.h"
+#include "sched/core/san.h"
+
+enum { MAXPROCS_MAX = 1024 };
+
+struct sched {
+        struct lock lock;               /* RANK_SCHED: what follows up to the next note */
+        struct g_list gq;               /* global queue */
+        struct g_list gfree;            /* dead descriptors nobody's P caches */
+        struct p *idle_p;
+        struct m *idle_m;               /* last in, first out */
+        struct m *keeper;               /* the idle M that waits for the next deadline */
+        struct m *all_m;
+        unsigned nm, nidle_m;           /* Ms that exist; of them idle */
+        unsigned nforeign;              /* plain threads that have called us and live */
+        unsigned nforeign_parked;       /* of them parked without a deadline */
+        int64_t deadlock_at;            /* when to look again at a deadlock that only other threads stand against; TIMER_NEVER: not */
+        int64_t deadlock_pause;         /* how long that was from the last look */
+
+        a32 gq_n rni_aligned(RNI_APART);   /* length of gq; written under lock, read anywhere */
+        a32 nidle_p;                    /* written under lock, read anywhere */
+        a32 nspinning;                  /* Ms that look for work */
+        aword keeper_until;             /* when the keeper wakes; 0: no keeper. Written under lock, read by who adds a timer */
+        a32 nprocs;                     /* MAXPROCS; written under lock */
+        a32 np;                         /* Ps that exist: allp[0..np-1] never go */
+        a32 frozen;                     /* no M may resume a goroutine */
+        a32 main_exited;                /* goroutine 1 called rn_exit */
+        a32 stack_waiters;              /* length of stack_queue */
+        aword nspawned_foreign;         /* by threads without a P */
+        aword nexited_foreign;
+        aword goid;                     /* ids leased so far */
+        struct g *g1;                   /* goroutine 1; NULL: main is a foreign thread */
+        struct g_list stack_queue;      /* lock: fresh Gs that no stack could be had for */
+        struct p *allp[MAXPROCS_MAX];
+};
+extern struct sched rni_sched;
+
+/* -- entry -- */
+struct m *rni_attach(void);              /* boot.c: first call of the process or of this thread */
+void rni_enter_slow(struct m *m);        /* freeze.c */
+
+static inline struct m *rni_m(void)
+{
+        struct m *m = rni_self();
+
+        return likely(m != NULL) ? m : rni_attach();
+}
+
+static inline struct m *rt_enter(void)
+{
+        struct m *m = rni_m();
+
+        rni_assert(load_rlx(&m->in_rt) == 0);   /* rlx: own word */
+        store_rlx(&m->in_rt, 1);   /* rlx: the heavy fence of rni_freeze orders it against the load below */
+        rni_fence_light();
+        if (unlikely(load_rlx(&m->retake) != 0))   /* rlx: see above */
+                rni_enter_slow(m);
+        return m;
+}
+
+/* With a lock held that nobody waits for inside the runtime: does not stop here; the park that follows comes to a switch, which does. */
+static inline struct m *rt_enter_locked(void)
+{
+        struct m *m = rni_self();
+
+        rni_assert(load_rlx(&m->in_rt) == 0);   /* rlx: own word */
+        store_rlx(&m->in_rt, 1);   /* rlx: ordered by the heavy fence of rni_freeze */
+        rni_fence_light();
+        return m;
+}
+
+static inline void rt_leave(void)
+{
+        store_rel(&rni_self()->in_rt, 0);   /* rel: pairs with acq in rni_freeze */
+}
+
+/* -- sched.c: hot path -- */
+typedef void rni_commit(struct g *g, void *arg);
+
+/* Parks the running G (or thread). commit(g, arg) runs after the G's context is saved and it is WAITING, and publishes it: unlocks what protects the
+ * queue it stands in, adds its timer. From then on a ready may resume it at once. Returns when readied. Entered before and after. */
+void rni_park(rni_commit *commit, void *arg, enum wait_reason reason);
+/* The same with a deadline, after rni_claim_begin(g): true = something else than the deadline ended it. until == TIMER_NEVER: none. */
+bool rni_park_until(rni_commit *commit, void *arg, enum wait_reason reason, int64_t until);
+/* Makes a WAITING G runnable; the caller alone has the right to (it took the G's only waiter, or won its claim). The G runs next on this P. */
+void rni_ready(struct g *g);
+/* The same for a list, as one: wakes at most as many threads as are idle. */
+void rni_ready_list(struct g_list *l);
+void rni_yield_now(void);                /* entered */
+/* Ends the running G; its deferred calls have run. Entered. */
+_Noreturn void rni_g_exit(void);
+/* A time slice is over and others wait: called by channel fast paths every BUDGET operations, not entered. */
+void rni_budget_slow(struct m *m);
+enum { BUDGET = 64 };
+
+static inline void rni_budget(struct m *m)
+{
+        if (unlikely(--m->budget == 0))
+                rni_budget_slow(m);
+}
+
+/* What the context that left this M wanted done. Run by every context right after it got the M. */
+static inline void rni_post(struct m *m)
+{
+        void (*post)(struct g *, void *) = m->post;
+
+        if (post) {
+                m->post = NULL;
+                store_rel(&m->post_g->state, m->post_state);   /* rel: its context is saved; pairs with acq in the dump */
+                post(m->post_g, m->post_arg);
+        }
+}
+
+void rni_submit(struct m *m, struct g *g, bool next);   /* RUNNABLE G into m's P, or the global queue; wakes an M if need be */
+_Noreturn void rni_g0_loop(void);                       /* the scheduler loop, on an M's own stack */
+_Noreturn void rni_g0_first(void);                      /* the same as the entry of a stack of its own: the initial thread's */
+
+/* -- idle.c: spinning, sleeping, waking -- */
+struct g *rni_find_runnable(struct m *m);        /* sleeps until there is one; m may come back with another P */
+void rni_wake_p(void);                           /* work was submitted: sees that some M looks for it */
+void rni_stop_spinning(struct m *m);
+void rni_keeper_look(void);                      /* sched.lock held: the keeper's deadline has changed */
+void rni_timekeeper_kick(int64_t when);          /* a timer for `when` was added */
+struct p *rni_idle_p_get(void);                  /* sched.lock held */
+void rni_idle_p_put(struct p *p);                /* sched.lock held */
+void rni_m_first(struct m *m);                    /* a new M takes the P it was started for */
+bool rni_m_start(struct p *p, bool spinning);    /* gives p to an idle or a new M; false: no thread could be made, p stays with the caller */
+bool rni_run_due_timers(struct p *p, int64_t now);   /* readies what is due on p's heap; any M */
+
+/* -- global queue (sched.c) -- */
+void rni_gq_put_locked(struct g_list *l);
+struct g *rni_gq_get(struct p *p);               /* one to run, some more into p's ring; NULL: empty */
+
+/* -- procs.c -- */
+void rni_procs_init(int n);                      /* boot: n Ps, all idle */
+void rni_p_retire(struct m *m);                  /* m's P has an id >= nprocs: m gives it up */
+
+/* -- deadlock.c -- */
+bool rni_deadlock_possible(void);                /* sched.lock held, all Ms idle: nothing can ever run again, but for other threads */
+void rni_deadlock_look(void);                    /* no lock held: if all Ms are idle and it is one, reports and does not return */
+_Noreturn void rni_deadlock_report(void);                  /* no lock held; does not return */
+
+/* -- freeze.c -- */
+void rni_freeze(bool dying);                     /* no goroutine is resumed from here on; waits until all Ms stand still. Entered */
+void rni_thaw(void);
+void rni_m_stop(struct m *m);                    /* at a switch point: stands still while frozen */
+
+/* -- spawn.c -- */
+struct g *rni_g_new(struct m *m);                /* a DEAD descriptor; NULL: the memory limit is reached */
+void rni_g_free(struct m *m, struct g *g);
+bool rni_g_bind(struct p *p, struct g *g, bool slow);   /* gives a fresh G its stack and context. false: none in the cache; slow, on g0: none to be
+                                                           had, and g waits for one */
+void rni_stack_waiter_run(struct m *m);          /* a stack came free while Gs wait for one */
+_Noreturn void rni_g_enter_fresh(struct g *g);   /* starts g, which was given the stack we stand on */
+uint64_t rni_g_count(void);                      /* goroutines that are not dead */
+void rni_spawn_call(const struct rn_call *call, void (*at_exit)(void *), void *arg);   /* rn_spawn with something to do at the end */
+
+/* -- foreign.c -- */
+void rni_foreign_park(struct m *m, rni_commit *commit, void *arg, enum wait_reason reason);
+void rni_foreign_wake(struct g *g);
+struct m *rni_foreign_new(void);
+
+#endif

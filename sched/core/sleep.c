@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ * Time for goroutines: now, deadlines, sleep. A sleep is a wait whose only waker is its timer. */
+#include <runnel/time.h>
+
+#include "sched/core/sched.h"
+
+rn_time rn_now(void)
+{
+        return rni_clock();
+}
+
+rn_time rn_deadline(rn_dur d)
+{
+        rn_time now = rni_clock();
+
+        if (d <= 0)
+                return now;
+        return d > RN_NEVER - now ? RN_NEVER : now + d;
+}
+
+static void commit_nothing(struct g *g, void *arg)
+{
+        (void)g;
+        (void)arg;
+}
+
+void rn_sleep_until(rn_time t)
+{
+        struct m *m;
+
+        if (t <= rni_clock())
+                return;
+        m = rt_enter();
+        rni_claim_begin(m->g);
+        rni_park_until(commit_nothing, NULL, WAIT_SLEEP, t);
+        rt_leave();
+}
+
+void rn_sleep(rn_dur d)
+{
+        if (d > 0)
+                rn_sleep_until(rn_deadline(d));
+}

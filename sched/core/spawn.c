@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT
+ * The beginning of a goroutine: descriptor, captured call, stack at first run, entry. A spawned G that has not run costs its descriptor only; the
+ * captured words wait there, in the room of the first waiter. Whoever takes a fresh descriptor from the slab has been promised the memory for a stack
+ * (mem/gslab.h), so spawn is where "out of memory" is said. */
+#include <runnel/go.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sched/core/panic.h"
+#include "sched/core/sched.h"
+
+enum { GFREE_BATCH = 32, GFREE_MAX = 96, GOID_BATCH = 64 };
+
+/* -- descriptors -- */
+
+/* From the global free list, else fresh slots. Threads without a P use it one at a time. */
+static void gfree_refill(struct g_list *to, size_t n)
+{
+        void *slot[GFREE_BATCH];
+        uint64_t live;
+        size_t bound;
+        struct g *g;
+
+        lock_acquire(&rni_sched.lock, RANK_SCHED);
+        while (to->n < n && (g = g_list_pop(&rni_sched.gfree)) != NULL)
+                g_list_push(to, g);
+        lock_release(&rni_sched.lock, RANK_SCHED);
+        if (to->n > 0)
+                return;
+        live = rni_g_count();
+        bound = rni_stack_in_use();
+        n = rni_gslab_take(slot, n, live > bound ? (size_t)live - bound : 0);
+        for (size_t i = 0; i < n; i++)
+                g_list_push(to, slot[i]);
+}
+
+struct g *rni_g_new(struct m *m)
+{
+        struct p *p = m->p;
+        struct g_list one = { NULL, NULL, 0 };
+
+        if (unlikely(!p)) {
+                gfree_refill(&one, 1);
+                return one.head;
+        }
+        if (unlikely(p->gfree.n == 0))
+                gfree_refill(&p->gfree, GFREE_BATCH);
+        return g_list_pop(&p->gfree);
+}
+
+void rni_g_free(struct m *m, struct g *g)
+{
+        struct g_list some = { NULL, NULL, 0 };
+
+        if (likely(m->p != NULL)) {
+                /* At the head: the next spawn finds it warm. */
+                struct g_list *l = &m->p->gfree;
+
+                g->next = l->head;
+                l->head = g;
+                if (!l->tail)
+                        l->tail = g;
+                if (likely(++l->n <= GFREE_MAX))
+                        return;
+                for (int i = 0; i < GFREE_BATCH; i++)
+                        g_list_push(&some, g_list_pop(l));
+        } else {
+                g_list_push(&some, g);
+        }
+        lock_acquire(&rni_sched.lock, RANK_SCHED);
+        g_list_append(&rni_sched.gfree, &some);
+        lock_release(&rni_sched.lock, RANK_SCHED);
+}
+
+static uint64_t goid_new(struct p *p)
+{
+        if (!p)
+                return fetch_add(&rni_sched.goid, 1) + 1;
+        if (unlikely(p->goid_next == p->goid_end)) {
+                p->goid_next = fetch_add(&rni_sched.goid, GOID_BATCH) + 1;
+                p->goid_end = p->goid_next + GOID_BATCH;
+        }
+        return p->goid_next++;
+}
+
+uint64_t rni_g_count(void)
+{
+        uint64_t n = rni_sched.g1 && !load_rlx(&rni_sched.main_exited);   /* rlx: an instant's count, as all below */
+
+        n += load_rlx(&rni_sched.nspawned_foreign) - load_rlx(&rni_sched.nexited_foreign);   /* rlx: as above */
+        for (unsigned i = 0; i < load_acq(&rni_sched.np); i++)   /* acq: pairs with rel in rni_procs_init */
+                n += load_rlx(&rni_sched.allp[i]->nspawned) - load_rlx(&rni_sched.allp[i]->nexited);   /* rlx: as above */
+        return n;
+}
+
+/* -- spawn -- */
+
+static struct g *g_prepare(struct m *m, void (*fn)(void))
+{
+        struct g *g = rni_g_new(m);
+
+        if (unlikely(!g))
+                return NULL;
+        g->flags = 0;
+        g->fn = fn;
+        g->name = NULL;
+        g->defers = NULL;
+        g->pcalls = NULL;
+        g->at_exit = NULL;
+        g->id = goid_new(m->p);
+        return g;
+}
+
+static void g_launch(struct m *m, struct g *g)
+{
+        aword *n = m->p ? &m->p->nspawned : &rni_sched.nspawned_foreign;
+
+        san_release(g);   /* go happens before the goroutine's start; acquired in g_entry */
+        store_rlx(&g->state, G_RUNNABLE);   /* rlx: published by the queue */
+        if (m->p)
+                store_rlx(n, load_rlx(n) + 1);   /* rlx: the holder alone writes */
+        else
+                fetch_add(n, 1);
+        rni_submit(m, g, true);
+}
+
+static void need_fn(const void *fn)
+{
+        if (unlikely(!fn))
+                rni_fatal("go of nil func value");
+}
+
+static int spawn(const struct rn_call *call, const rn_attr *attr, void (*at_exit)(void *), void *arg)
+{
+        struct m *m;
+        struct g *g;
+
+        need_fn((const void *)(uintptr_t)call->fn);
+        m = rt_enter();
+        g = g_prepare(m, call->fn);
+        if (likely(g != NULL)) {
+                g->u.start.call = *call;
+                g->at_exit = at_exit;
+                g->at_exit_arg = arg;
+                if (attr) {
+                        g->name = attr->name;
+                        if (attr->stack && attr->stack != rni_stack_default()) {
+                                g->flags |= GF_SIZED;
+                                g->stack_size = attr->stack > UINT32_MAX ? UINT32_MAX : (uint32_t)attr->stack;
+                        }
+                }
+                g_launch(m, g);
+        }
+        rt_leave();
+        return g ? 0 : -EAGAIN;
+}
+
+static _Noreturn rni_cold void spawn_refused(void)
+{
+        rni_runtime_panic("out of memory: cannot start a goroutine (%lu exist)", (unsigned long)rni_g_count());
+}
+
+void rn_spawn(const struct rn_call *call)
+{
+        if (unlikely(spawn(call, NULL, NULL, NULL) != 0))
+                spawn_refused();
+}
+
+int rn_spawn_try(const struct rn_call *call, const rn_attr *attr)
+{
+        return spawn(call, attr, NULL, NULL);
+}
+
+void rni_spawn_call(const struct rn_call *call, void (*at_exit)(void *), void *arg)
+{
+        if (unlikely(spawn(call, NULL, at_exit, arg) != 0))
+                spawn_refused();
+}
+
+void rn_spawn_copy(void (*fn)(void), const void *arg, size_t size, size_t align)
+{
+        void *block = NULL;
+        struct m *m;
+        struct g *g;
+
+        need_fn((const void *)(uintptr_t)fn);
+        if (size > rni_stack_default() / 2)
+                rni_runtime_panic("go: a copy of %zu bytes does not fit a goroutine's stack", size);
+        san_read(arg, size);
+        if (size > COPY_INLINE) {
+                block = malloc(size);
+                if (!block)
+                        spawn_refused();
+                memcpy(block, arg, size);
+        }
+        m = rt_enter();
+        g = g_prepare(m, fn);
+        if (likely(g != NULL)) {
+                g->copy_size = (uint32_t)size;
+                g->copy_align = (uint16_t)align;
+                g->u.start.call.fn = fn;
+                if (block) {
+                        g->flags |= GF_COPY_HEAP;
+                        g->u.start.call.ireg[0] = (uintptr_t)block;
+                } else {
+                        g->flags |= GF_COPY;
+                        memcpy(g->u.start.call.ireg, arg, size);
+                }
+                g_launch(m, g);
+        }
+        rt_leave();
+        if (unlikely(!g)) {
+                free(block);
+                spawn_refused();
+        }
+}
+
+/* -- first run -- */
+
+/* The value gets room on this stack; fn(pointer to it). */
+static rni_noinline void run_copy(const struct rn_call *start, size_t size, size_t align, void *block)
+{
+        char *room = __builtin_alloca(size + align);
+        char *value = room + (align - (uintptr_t)room % align) % align;
+        struct rn_call call = { .fn = start->fn };
+
+        memcpy(value, block ? block : (const void *)start->ireg, size);
+        free(block);
+        call.ireg[0] = (uintptr_t)value;
+        rt_leave();
+        rni_call_run(&call);
+}
+
+static _Noreturn void g_entry(void)
+{
+        struct m *m = rni_self();
+        struct g *g = m->g;
+        struct rn_call call = g->u.start.call;
+
+        san_switched(g->stack);
+        rni_post(m);
+        san_acquire(g);   /* released in g_launch */
+        if (unlikely(g->flags & (GF_COPY | GF_COPY_HEAP))) {
+                run_copy(&call, g->copy_size, g->copy_align ? g->copy_align : 1,
+                         g->flags & GF_COPY_HEAP ? (void *)(uintptr_t)call.ireg[0] : NULL);
+        } else {
+                rt_leave();
+                rni_call_run(&call);
+        }
+        rt_enter();
+        rni_g_exit();
+}
+
+_Noreturn void rni_g_enter_fresh(struct g *g)
+{
+        ctx_make(&g->ctx, g->stack->floor, g->stack->hi, g_entry);
+        ctx_jump(&g->ctx);
+}
+
+static void bind(struct g *g, struct stack *s)
+{
+        g->stack = s;
+        san_g_born(g);
+        ctx_make(&g->ctx, s->floor, s->hi, g_entry);
+}
+
+/* No stack can be had: g waits until one comes free. With none in use that would be for ever. */
+static rni_cold bool wait_for_stack(struct p *p, struct g *g)
+{
+        struct stack *s;
+
+        lock_acquire(&rni_sched.lock, RANK_SCHED);
+        g->reason = WAIT_STACK;
+        g_list_push(&rni_sched.stack_queue, g);
+        store_rlx(&rni_sched.stack_waiters, (unsigned)rni_sched.stack_queue.n);   /* rlx: ordered by the fences */
+        lock_release(&rni_sched.lock, RANK_SCHED);
+        rni_fence_heavy();   /* light side: commit_exit */
+        s = rni_stack_get(&p->stacks, 0);
+        if (s) {   /* one came free meanwhile: let whoever is first in the queue try again */
+                rni_stack_put(&p->stacks, s);
+                rni_stack_waiter_run(rni_self());
+        } else if (rni_stack_in_use() == 0) {
+                rni_fatal("out of memory for stacks");
+        }
+        return false;
+}
+
+bool rni_g_bind(struct p *p, struct g *g, bool slow)
+{
+        bool sized = g->flags & GF_SIZED;
+        struct stack *s = sized ? NULL : rni_stack_get_cached(&p->stacks);
+
+        if (unlikely(!s)) {
+                if (!slow)
+                        return false;
+                s = rni_stack_get(sized ? NULL : &p->stacks, sized ? g->stack_size : 0);
+                if (!s)
+                        return wait_for_stack(p, g);
+        }
+        bind(g, s);
+        return true;
+}
+
+rni_cold void rni_stack_waiter_run(struct m *m)
+{
+        struct g *g;
+
+        lock_acquire(&rni_sched.lock, RANK_SCHED);
+        g = g_list_pop(&rni_sched.stack_queue);
+        store_rlx(&rni_sched.stack_waiters, (unsigned)rni_sched.stack_queue.n);   /* rlx: ordered by the fences */
+        lock_release(&rni_sched.lock, RANK_SCHED);
+        if (g)
+                rni_submit(m, g, false);
+}
+
+/* -- public odds and ends of a goroutine's life -- */
+
+void rn_yield(void)
+{
+        rt_enter();
+        rni_yield_now();
+        rt_leave();
+}
+
+int rn_numgoroutine(void)
+{
+        rni_m();
+        return (int)rni_g_count();
+}
+
+uint64_t rn_goid(void)
+{
+        return rni_m()->g->id;
+}
+
+/* -- capture -- */
+
+struct rn_call *rni_scratch(void)
+{
+        return &rni_m()->g->stack->scratch;
+}
+
+void (*const volatile rn_capture)(void) = rni_capture_stub;
+
+const struct rn_call *rn_captured(void (*fn)(void))
+{
+        struct rn_call *c = rni_scratch();
+
+        c->fn = fn;
+        return c;
+}
