@@ -18,7 +18,7 @@ static bool anything_to_come(void)
         for (unsigned i = 0; i < load_rlx(&sched.np); i++) {   /* rlx: under the lock */
                 struct p *p = sched.allp[i];
 
-                if (!runq_empty(&p->runq))
+                if (!rni_runq_empty(&p->runq))
                         return true;
                 if (rni_timers_min(&p->timers) != TIMER_NEVER && rni_timers_sweep(&p->timers) > 0)
                         return true;

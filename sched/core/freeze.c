@@ -54,7 +54,7 @@ void rni_freeze(bool dying)
         for (m = sched.all_m; m; m = m->all_next)
                 if (m != self)
                         store_rlx(&m->retake, 1);   /* rlx: ordered by the heavy fence */
-        rni_fence_heavy();
+        rni_fence_heavy();   /* light side: rt_enter and every switch point */
         for (m = sched.all_m; m; m = m->all_next)
                 while (m != self && !m_still(m)) {
                         if (dying && ++tries > DYING_TRIES)

@@ -279,7 +279,7 @@ void rni_timekeeper_kick(int64_t when)
  * run it next, and moving it across Ms costs more than waiting. */
 static struct g *steal_from(struct p *p, struct p *victim, bool last)
 {
-        struct g *g = runq_steal(&p->runq, &victim->runq, false);
+        struct g *g = rni_runq_steal(&p->runq, &victim->runq, false);
         unsigned tick;
         AO_t next;
 
@@ -293,7 +293,7 @@ static struct g *steal_from(struct p *p, struct p *victim, bool last)
                 cpu_relax();
         if (load_rlx(&victim->tick) != tick || load_rlx(&victim->runq.runnext) != next)   /* rlx: hints */
                 return NULL;
-        return runq_steal(&p->runq, &victim->runq, true);
+        return rni_runq_steal(&p->runq, &victim->runq, true);
 }
 
 static struct g *steal(struct m *m)
@@ -335,7 +335,7 @@ static bool work_anywhere(void)
         if (load_acq(&sched.gq_n))   /* acq: pairs with rel in rni_gq_put_locked */
                 return true;
         for (unsigned i = 0; i < load_acq(&sched.np); i++)   /* acq: pairs with rel in rni_procs_init */
-                if (!runq_empty(&sched.allp[i]->runq))
+                if (!rni_runq_empty(&sched.allp[i]->runq))
                         return true;
         return false;
 }
@@ -401,16 +401,21 @@ static void m_sleep(struct m *m)
                 break;
         }
         store_rlx(&m->in_rt, 1);   /* rlx: as in rt_enter */
-        rni_fence_light();
+        rni_fence_light();   /* heavy side: rni_freeze */
 }
 
-/* No work was found: the P goes idle, then m, unless work turns up after all. */
+static bool surplus(const struct p *p)
+{
+        return p->id >= (int)load_rlx(&sched.nprocs);   /* rlx: seen sooner or later */
+}
+
+/* The P goes, because no work was found or because it is surplus, and then m, unless work turns up after all. */
 static void stop_looking(struct m *m)
 {
         struct p *p = m->p;
 
         lock_acquire(&sched.lock, RANK_SCHED);
-        if (load_rlx(&sched.gq_n)) {   /* rlx: under the lock */
+        if (load_rlx(&sched.gq_n) && !surplus(p)) {   /* rlx: under the lock */
                 lock_release(&sched.lock, RANK_SCHED);
                 return;
         }
@@ -468,12 +473,13 @@ struct g *rni_find_runnable(struct m *m)
                 if (unlikely(load_rlx(&m->retake) != 0))   /* rlx: ordered by the asker's heavy fence */
                         rni_m_stop(m);
                 p = m->p;
-                if (p && p->id >= (int)load_rlx(&sched.nprocs)) {   /* rlx: seen sooner or later */
-                        rni_p_retire(m);
-                        p = NULL;
-                }
                 if (!p) {
                         sleep_for_p(m);
+                        continue;
+                }
+                if (unlikely(surplus(p))) {
+                        rni_p_drain(p);
+                        stop_looking(m);
                         continue;
                 }
                 if (rni_timers_min(&p->timers) != TIMER_NEVER)

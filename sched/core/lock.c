@@ -17,7 +17,7 @@ void rni_lock_slow(struct lock *l)
                         return;
         }
         fetch_add(&l->sleepers, 1);
-        rni_fence_heavy();
+        rni_fence_heavy();   /* light side: lock_release */
         while (!cas_acq(&l->word, 0, 1))   /* acq: pairs with rel in lock_release */
                 rni_futex_wait(&l->word, 1);
         fetch_add(&l->sleepers, (unsigned)-1);

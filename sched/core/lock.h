@@ -46,7 +46,7 @@ static inline void lock_release(struct lock *l, enum lock_rank rank)
 {
         rni_lock_note(l, rank, false);
         store_rel(&l->word, 0);   /* rel: pairs with acq in lock_acquire */
-        rni_fence_light();
+        rni_fence_light();   /* heavy side: rni_lock_slow */
         if (unlikely(load_rlx(&l->sleepers) != 0))   /* StoreLoad: light fence here, heavy fence in rni_lock_slow */
                 rni_lock_wake(l);
 }

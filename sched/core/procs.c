@@ -63,34 +63,20 @@ void rni_procs_init(int n)
                 rni_fatal("out of memory for processors");
 }
 
-/* What a retired P leaves behind: Gs to the global queue, timers to P 0, which never retires; free lists to the global ones. */
-static void p_drain(struct m *m, struct p *p)
+void rni_p_drain(struct p *p)
 {
         struct g_list l = { NULL, NULL, 0 };
         struct g *g;
 
         while ((g = runq_take_next(&p->runq)) != NULL || (g = runq_get(&p->runq)) != NULL)
                 g_list_push(&l, g);
-        (void)m;
         rni_timers_move(&p->timers, &sched.allp[0]->timers);
         rni_stack_cache_flush(&p->stacks);
         lock_acquire(&sched.lock, RANK_SCHED);
         rni_gq_put_locked(&l);
         g_list_append(&sched.gfree, &p->gfree);
         lock_release(&sched.lock, RANK_SCHED);
-}
-
-void rni_p_retire(struct m *m)
-{
-        struct p *p = m->p;
-
-        p_drain(m, p);
-        m->p = NULL;
-        lock_acquire(&sched.lock, RANK_SCHED);
-        rni_idle_p_put(p);   /* retired; or idle, if the number was raised meanwhile */
-        lock_release(&sched.lock, RANK_SCHED);
         rni_timekeeper_kick(rni_timers_min(&sched.allp[0]->timers));
-        rni_wake_p();
 }
 
 int rn_maxprocs(int n)

@@ -2,7 +2,7 @@
  * The slow half of the run queue: overflow, stealing, and the honest emptiness check. Invariants and source: runq.h. */
 #include "sched/core/runq.h"
 
-bool runq_take_half(struct runq *q, struct g_list *out)
+bool rni_runq_take_half(struct runq *q, struct g_list *out)
 {
         unsigned h = load_acq(&q->head);   /* acq: pairs with the stealers' CAS */
         unsigned t = load_rlx(&q->tail);   /* rlx: only we write it */
@@ -42,7 +42,7 @@ static unsigned grab(struct runq *q, struct runq *victim)
         }
 }
 
-struct g *runq_steal(struct runq *q, struct runq *victim, bool take_next)
+struct g *rni_runq_steal(struct runq *q, struct runq *victim, bool take_next)
 {
         unsigned t = load_rlx(&q->tail);   /* rlx: only we write it */
         unsigned n = grab(q, victim);
@@ -55,7 +55,7 @@ struct g *runq_steal(struct runq *q, struct runq *victim, bool take_next)
         return (struct g *)load_rlx(&q->ring[(t + n) % RUNQ_SIZE]);   /* rlx: we wrote it */
 }
 
-bool runq_empty(const struct runq *q)
+bool rni_runq_empty(const struct runq *q)
 {
         for (;;) {
                 unsigned h = load_acq(&q->head);   /* acq: ordered before the loads below */

@@ -69,15 +69,15 @@ static inline struct g *runq_get(struct runq *q)
 }
 
 /* Holder only: takes half of a full queue for the global one. False if stealers made room meanwhile. */
-bool runq_take_half(struct runq *q, struct g_list *out);
+bool rni_runq_take_half(struct runq *q, struct g_list *out);
 
 /* Any M: moves half of victim's Gs, rounded up, into q, which is the caller's own and empty, and returns the last of them. take_next: runnext too,
  * if nothing else is there. */
-struct g *runq_steal(struct runq *q, struct runq *victim, bool take_next);
+struct g *rni_runq_steal(struct runq *q, struct runq *victim, bool take_next);
 
 /* Any thread. True means true at one moment during the call: tail, runnext and head are read until tail stood still, so a G
  * that is pushed from runnext into the ring meanwhile is not missed. */
-bool runq_empty(const struct runq *q);
+bool rni_runq_empty(const struct runq *q);
 
 /* Holder only, and only a hint to others. */
 static inline unsigned runq_len(const struct runq *q)

@@ -128,7 +128,7 @@ static rni_cold void overflow(struct p *p, struct g *g)
         struct g_list l = { NULL, NULL, 0 };
 
         while (!runq_put(&p->runq, g)) {
-                if (!runq_take_half(&p->runq, &l))
+                if (!rni_runq_take_half(&p->runq, &l))
                         continue;
                 g_list_push(&l, g);
                 gq_put(&l);

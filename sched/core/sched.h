@@ -64,7 +64,7 @@ static inline struct m *rt_enter(void)
 
         rni_assert(load_rlx(&m->in_rt) == 0);   /* rlx: own word */
         store_rlx(&m->in_rt, 1);   /* rlx: the heavy fence of rni_freeze orders it against the load below */
-        rni_fence_light();
+        rni_fence_light();   /* heavy side: rni_freeze */
         if (unlikely(load_rlx(&m->retake) != 0))   /* rlx: see above */
                 rni_enter_slow(m);
         return m;
@@ -77,7 +77,7 @@ static inline struct m *rt_enter_locked(void)
 
         rni_assert(load_rlx(&m->in_rt) == 0);   /* rlx: own word */
         store_rlx(&m->in_rt, 1);   /* rlx: ordered by the heavy fence of rni_freeze */
-        rni_fence_light();
+        rni_fence_light();   /* heavy side: rni_freeze */
         return m;
 }
 
@@ -145,7 +145,8 @@ struct g *rni_gq_get(struct p *p);               /* one to run, some more into p
 
 /* -- procs.c -- */
 void rni_procs_init(int n);                      /* boot: n Ps, all idle */
-void rni_p_retire(struct m *m);                  /* m's P has an id >= nprocs: m gives it up */
+void rni_p_drain(struct p *p);                    /* a P retires: Gs to the global queue, timers to P 0, which never does, free lists to
+                                                    the global ones */
 
 /* -- deadlock.c -- */
 bool rni_deadlock_possible(void);                /* sched.lock held, all Ms idle: nothing can ever run again, but for other threads */

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Every file of the source folders is named in a list of the build: what is not is neither built nor shipped, and nobody notices.
+# Every file of the source folders, and every top-level text, is named in a list of the build: what is not is neither built nor shipped, and nobody notices.
 cd "${srcdir:-.}" || exit 99
 listed=$(cat Makefile.am ./*/Makefile.inc | tr -s ' \t\\' '\n\n\n')
 missing=0
-for file in $(find sched chan ctx include tests docs .ci -type f 2>/dev/null | LC_ALL=C sort); do
+for file in $(ls ./*.md 2>/dev/null | sed 's|^\./||'; find sched chan ctx include tests docs .ci -type f 2>/dev/null | LC_ALL=C sort); do
     case $file in
     */Makefile.inc | *.o | *.lo | *.log | *.trs | */.deps/* | */.libs/* | */.dirstamp | *~) continue ;;
     esac
