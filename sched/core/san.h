@@ -74,6 +74,13 @@ static inline void san_write(void *p, size_t n)
 #endif
 }
 
+/* A stack is used by one goroutine after another. TSan cannot be told to forget what the earlier one wrote there, so its end is ordered before the later one's
+ * start: a race between just these two is not seen. */
+static inline void san_g_enters(struct g *g)
+{
+        san_acquire(g->stack);   /* released in san_switch */
+}
+
 static inline void san_g_born(struct g *g)
 {
 #if RNI_TSAN
@@ -102,6 +109,8 @@ static inline void san_switch(struct stack *from, struct stack *to, bool dies)
         __sanitizer_start_switch_fiber(dies ? NULL : &from->san_fake, to->floor, (size_t)((char *)to->hi - to->floor));
 #endif
 #if RNI_TSAN
+        if (dies)
+                san_release(from);   /* acquired in san_g_enters */
         __tsan_switch_to_fiber(to->san_fiber, TSAN_NO_SYNC);
 #endif
         (void)from;

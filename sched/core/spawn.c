@@ -241,6 +241,7 @@ static _Noreturn void g_entry(void)
 
         san_switched(g->stack);
         rni_post(m);
+        san_g_enters(g);
         san_acquire(g);   /* released in g_launch */
         if (unlikely(g->flags & (GF_COPY | GF_COPY_HEAP))) {
                 run_copy(&call, g->copy_size, g->copy_align ? g->copy_align : 1,
