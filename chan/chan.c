@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Send, receive and close: what <runnel/chan.h> declares. Each operation tries under the lock, which is the whole of an uncontended one; one that must wait puts
  * its waiter, which lies in the goroutine's descriptor, into the queue and parks; the unlock is the park's commit, so no partner sees the waiter before the
- * goroutine's context is saved. */
+ * goroutine's context is saved. What a public function shares with its sisters is inlined into it, so that a dump names the public one. */
 #include <errno.h>
 
 #include "chan/hchan.h"
@@ -64,7 +64,7 @@ static rni_noinline struct waiter *wait_on(struct hchan *c, struct waitq *q, voi
 /* -- send -- */
 
 /* 0: sent; -ETIMEDOUT. */
-static inline int send_until(struct hchan *c, const void *elem, rn_time until)
+static rni_always_inline int send_until(struct hchan *c, const void *elem, rn_time until)
 {
         struct g *wake = NULL;
         enum op_result r;
@@ -140,7 +140,7 @@ bool rn_chan_send_try(rn_anychan ch, const void *elem)
 /* -- receive -- */
 
 /* 1: a value; 0: closed and drained; -ETIMEDOUT. */
-static inline int recv_until(struct hchan *c, void *into, rn_time until)
+static rni_always_inline int recv_until(struct hchan *c, void *into, rn_time until)
 {
         struct g *wake = NULL;
         enum op_result r;

@@ -326,7 +326,7 @@ static rni_noinline int select_many(const struct rn_case *cases, size_t n, enum 
         return r;
 }
 
-static int do_select(const struct rn_case *cases, size_t n, enum block block, rn_time until, int none)
+static rni_always_inline int do_select(const struct rn_case *cases, size_t n, enum block block, rn_time until, int none)
 {
         int r;
 

@@ -155,6 +155,7 @@ void rn_wg_wait(rn_wg *wg)
         if (load_acq(&inside(wg)->word) != 0)   /* acq: pairs with rel in release_waiters and the full fetch_add in add */
                 wait_slow(inside(wg));
         san_acquire(wg);
+        rni_compiler_barrier();   /* no tail call above: a dump is to name this function */
 }
 
 /* -- go -- */

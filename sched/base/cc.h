@@ -10,6 +10,7 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define rni_noinline __attribute__((noinline))
+#define rni_always_inline inline __attribute__((always_inline))
 #define rni_cold     __attribute__((noinline, cold))
 #define rni_aligned(n) __attribute__((aligned(n)))
 

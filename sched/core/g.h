@@ -39,8 +39,7 @@ enum g_state { G_DEAD, G_RUNNABLE, G_RUNNING, G_WAITING };
         X(SELECT_NONE, "select (no cases)") \
         X(SLEEP, "sleep") \
         X(WG_WAIT, "sync.WaitGroup.Wait") \
-        X(STACK, "waiting for a stack") \
-        X(EXITED, "main called rn_exit")
+        X(STACK, "waiting for a stack")
 #define RNI_WAIT_ENUM_(name, text) WAIT_##name,
 enum wait_reason { RNI_WAIT_REASONS(RNI_WAIT_ENUM_) WAIT_COUNT_ };
 

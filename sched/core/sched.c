@@ -298,8 +298,8 @@ static void commit_exit(struct g *g, void *arg)
 
 static void commit_main_exit(struct g *g, void *arg)
 {
+        (void)g;
         (void)arg;
-        g->reason = WAIT_EXITED;
 }
 
 _Noreturn void rni_g_exit(void)
@@ -321,7 +321,6 @@ _Noreturn void rni_g_exit(void)
         if (unlikely(g->flags & GF_MAIN)) {   /* its stack is the process's: it stays */
                 store_rlx(&rni_sched.main_exited, 1);   /* rlx: read when all are idle */
                 m->post = commit_main_exit;
-                m->post_state = G_WAITING;
         } else if (RNI_EXIT_DIRECT && next && !next->stack && !((next->flags | g->flags) & GF_SIZED)) {
                 /* A fresh G takes over the stack, hot as it is: nobody can see g any more, and nothing of its frames is needed. */
                 next->stack = g->stack;

@@ -39,7 +39,6 @@ struct sched {
         a32 main_exited;                /* goroutine 1 called rn_exit */
         a32 stack_waiters;              /* length of stack_queue */
         aword nspawned_foreign;         /* by threads without a P */
-        aword nexited_foreign;
         aword goid;                     /* ids leased so far */
         struct g *g1;                   /* goroutine 1; NULL: main is a foreign thread */
         struct g_list stack_queue;      /* lock: fresh Gs that no stack could be had for */

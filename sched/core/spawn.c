@@ -87,9 +87,9 @@ static uint64_t goid_new(struct p *p)
 
 uint64_t rni_g_count(void)
 {
-        uint64_t n = rni_sched.g1 && !load_rlx(&rni_sched.main_exited);   /* rlx: an instant's count, as all below */
+        uint64_t n = rni_sched.g1 != NULL;   /* main, whose exit is counted as any other */
 
-        n += load_rlx(&rni_sched.nspawned_foreign) - load_rlx(&rni_sched.nexited_foreign);   /* rlx: as above */
+        n += load_rlx(&rni_sched.nspawned_foreign);   /* rlx: an instant's count */
         for (unsigned i = 0; i < load_acq(&rni_sched.np); i++)   /* acq: pairs with rel in rni_procs_init */
                 n += load_rlx(&rni_sched.allp[i]->nspawned) - load_rlx(&rni_sched.allp[i]->nexited);   /* rlx: as above */
         return n;
