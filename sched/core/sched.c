@@ -402,8 +402,12 @@ struct g *rni_gq_get(struct p *p)
 
                 if (share > n)
                         share = n;
-                for (; taken < share && taken <= room; taken++)
-                        runq_put(&p->runq, g_list_pop(&rni_sched.gq));
+                for (; taken < share && taken <= room; taken++) {
+                        struct g *g = g_list_pop(&rni_sched.gq);
+
+                        g_prefetch(g);
+                        runq_put(&p->runq, g);
+                }
                 store_rlx(&rni_sched.gq_n, n - taken);   /* rlx: under the lock; a late reader only locks in vain */
         }
         lock_release(&rni_sched.lock, RANK_SCHED);

@@ -24,8 +24,10 @@ static void gfree_refill(struct g_list *to, size_t n)
         struct g *g;
 
         lock_acquire(&rni_sched.lock, RANK_SCHED);
-        while (to->n < n && (g = g_list_pop(&rni_sched.gfree)) != NULL)
+        while (to->n < n && (g = g_list_pop(&rni_sched.gfree)) != NULL) {
+                g_prefetch(g);
                 g_list_push(to, g);
+        }
         lock_release(&rni_sched.lock, RANK_SCHED);
         if (to->n > 0)
                 return;
