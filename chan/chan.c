@@ -40,7 +40,8 @@ static rni_noinline struct waiter *wait_on(struct hchan *c, struct waitq *q, voi
         struct waiter *w = &g->u.wait.w;
         bool fired = true;
 
-        *w = (struct waiter){ .g = g, .elem = elem, .obj = c, .claim = until != RN_NEVER };
+        *w = (struct waiter){ .g = g, .elem = elem, .obj = c, .claim = until != RN_NEVER, .returns = until != RN_NEVER };
+        c->nreturning += w->returns;
         san_release(w);
         waitq_add(q, w);
         if (until == RN_NEVER) {
@@ -57,6 +58,7 @@ static rni_noinline struct waiter *wait_on(struct hchan *c, struct waitq *q, voi
         hchan_lock(c);
         if (w->queued)
                 waitq_remove(q, w);
+        c->nreturning--;
         rni_hchan_leave(c);
         return NULL;
 }
@@ -216,11 +218,11 @@ int rn_chan_recv_try(rn_anychan ch, void *into)
 /* -- close, len, cap -- */
 
 /* Everybody in q is woken with ok == false. */
-static void close_queue(struct waitq *q, struct g_list *woken)
+static void close_queue(struct hchan *c, struct waitq *q, struct g_list *woken)
 {
         struct waiter *w;
 
-        while ((w = waitq_take(q)) != NULL) {
+        while ((w = hchan_take(c, q)) != NULL) {
                 san_acquire(w);
                 w->ok = false;
                 w->g->fired = w;
@@ -244,8 +246,8 @@ void (rn_close)(rn_anychan ch)
         }
         san_release(c);
         store_rel(&c->closed, 1);   /* rel: pairs with acq in the hints */
-        close_queue(&c->recvq, &woken);
-        close_queue(&c->sendq, &woken);
+        close_queue(c, &c->recvq, &woken);
+        close_queue(c, &c->sendq, &woken);
         hchan_unlock(c);
         if (woken.head) {   /* all at once, after the unlock: they may come back for the same channel */
                 rt_enter();

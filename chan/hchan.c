@@ -11,16 +11,21 @@
 /* No address space holds more; a larger request is refused without asking for it. */
 #define SIZE_LIMIT ((size_t)1 << (sizeof(size_t) == 8 ? 46 : 30))
 
+static bool waited_on(const struct hchan *c)
+{
+        return c->nreturning || waitq_first(&c->recvq) || waitq_first(&c->sendq);
+}
+
 static void last_reference(struct obj *o)
 {
         struct hchan *c = container_of(o, struct hchan, obj);
-        bool waited_on;
+        bool orphan;
 
         hchan_lock(c);
-        waited_on = waitq_first(&c->recvq) || waitq_first(&c->sendq);
-        c->orphan = waited_on;
+        orphan = waited_on(c);
+        c->orphan = orphan;
         hchan_unlock(c);
-        if (!waited_on)
+        if (!orphan)
                 rni_hchan_free(c);
 }
 
@@ -33,7 +38,7 @@ void rni_hchan_free(struct hchan *c)
 
 void rni_hchan_leave(struct hchan *c)
 {
-        bool last = c->orphan && !waitq_first(&c->recvq) && !waitq_first(&c->sendq);
+        bool last = c->orphan && !waited_on(c);
 
         hchan_unlock(c);
         if (last)

@@ -7,8 +7,8 @@
  *   A waiter in a queue belongs to a parked G, or to one that is about to take it out again under this lock; a queued waiter is never stale memory.
  *
  * Lifetime: a caller owns a reference during the call, so nothing here counts. Waiters do not count either: if the last reference goes while some wait, the hchan
- * becomes an orphan, and the last of them to leave frees it. A G that was woken by its partner does not touch the hchan again (select does, under the
- * reference of its caller). */
+ * becomes an orphan, and the last of them to leave frees it. Not all of them are in a queue: a partner that loses the claim has taken the waiter out, yet its G
+ * will lock the hchan once more. nreturning counts those Gs: selects, and operations with a deadline. A G in a plain operation that was woken by its partner does not touch the hchan again. */
 #ifndef RNI_CHAN_HCHAN_H
 #define RNI_CHAN_HCHAN_H
 
@@ -30,6 +30,7 @@ struct hchan {
         char *buf;                 /* cap slots */
         struct waitq recvq, sendq;
         const char *type;          /* #T, for dumps */
+        unsigned nreturning;       /* parked Gs that will lock this again */
         bool orphan;               /* no references left, waiters are */
 };
 
@@ -73,6 +74,16 @@ static inline unsigned hchan_next(const struct hchan *c, unsigned i)
         return ++i == c->cap ? 0 : i;
 }
 
+/* A live waiter of q, no longer c's affair. */
+static inline struct waiter *hchan_take(struct hchan *c, struct waitq *q)
+{
+        struct waiter *w = waitq_take(q);
+
+        if (w)
+                c->nreturning -= w->returns;
+        return w;
+}
+
 enum op_result { OP_BLOCK, OP_DONE, OP_CLOSED };
 
 /* Hints without the lock, each true of one moment. A channel that was seen open and then not ready was open and not ready at the second look or between,
@@ -100,7 +111,7 @@ static inline enum op_result hchan_send_locked(struct hchan *c, const void *elem
 
         if (unlikely(load_rlx(&c->closed)))   /* rlx: under the lock */
                 return OP_CLOSED;
-        w = waitq_take(&c->recvq);
+        w = hchan_take(c, &c->recvq);
         if (w) {
                 san_read(elem, c->size);
                 san_acquire(w);
@@ -143,7 +154,7 @@ static inline enum op_result hchan_recv_locked(struct hchan *c, void *into, stru
                         san_write(into, c->size);
                 }
                 c->recvx = hchan_next(c, c->recvx);
-                w = waitq_take(&c->sendq);
+                w = hchan_take(c, &c->sendq);
                 if (w) {   /* the buffer was full: its value goes to the end, into the slot that came free */
                         san_acquire(w);
                         elem_copy(slot, w->elem, c->size);
@@ -153,7 +164,7 @@ static inline enum op_result hchan_recv_locked(struct hchan *c, void *into, stru
                 }
                 san_release(slot);
         } else {
-                w = waitq_take(&c->sendq);
+                w = hchan_take(c, &c->sendq);
                 if (!w)
                         return load_rlx(&c->closed) ? OP_CLOSED : OP_BLOCK;   /* rlx: under the lock */
                 san_acquire(w);

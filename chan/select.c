@@ -214,6 +214,7 @@ static void queue_up(const struct select *s, struct g *g)
                 s->waiters[i] = (struct waiter){ .g = g, .elem = send ? (void *)(uintptr_t)k->elem : k->into,
                                                  .obj = c, .index = index, .claim = true };
                 san_release(&s->waiters[i]);
+                c->nreturning++;
                 waitq_add(send ? &c->sendq : &c->recvq, &s->waiters[i]);
         }
 }
@@ -225,6 +226,7 @@ static void leave(const struct select *s)
                 unsigned index = s->order[i].lock;
                 struct hchan *c = case_chan(s, index);
 
+                c->nreturning--;
                 if (s->waiters[i].queued)
                         waitq_remove(s->cases[index].op == OP_SEND ? &c->sendq : &c->recvq, &s->waiters[i]);
         }

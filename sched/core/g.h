@@ -65,7 +65,7 @@ struct waiter {
         uint8_t claim;   /* the G waits on several things: who wakes it must win g->claim first */
         uint8_t ok;      /* set by who wakes it: true = a value was passed, false = closed */
         uint8_t queued;  /* in obj's queue */
-        uint8_t send;    /* waits to send */
+        uint8_t returns; /* a plain operation with a deadline: counted in its channel's nreturning until a partner or it itself takes it out */
 };
 
 /* What a fresh goroutine is to do; shares the room with what only a started one needs. */
