@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT
+ * A million goroutines: that compute a sum, that are parked, that sleep. What they cost in time and in memory. */
+#include "tests/bench/bench.h"
+
+#include <sys/resource.h>
+
+/* A node adds up its ten children. Child and parent let go of the channel independently, so each has a reference. */
+static void node(rn_chan(long) up, long first, long size)
+{
+        rn_chan(long) down;
+        long sum = 0;
+
+        if (size == 1) {
+                rn_send(up, first);
+                rn_unref(up);
+                return;
+        }
+        down = rn_make(long, 0);
+        for (long i = 0; i < 10; i++)
+                rn_go(node, rn_ref(down), first + i * (size / 10), size / 10);
+        for (long i = 0; i < 10; i++)
+                sum += rn_get(down);
+        rn_send(up, sum);
+        rn_unref(down);
+        rn_unref(up);
+}
+
+/* A tree with a million leaves, 1,111,111 goroutines. */
+static void skynet(void)
+{
+        rn_chan(long) c = rn_make(long, 0);
+        rn_time start = rn_now();
+
+        rn_go(node, rn_ref(c), 0, 1000000);
+        must(rn_get(c) == 499999500000, "skynet");
+        print_ms("ms_skynet", start);
+        print_value("kib_peak", status_kib("VmHWM"));
+        rn_unref(c);
+}
+
+static void wait_at(rn_recv_chan(long) gate, rn_wg *running, rn_wg *ended)
+{
+        rn_wg_done(running);
+        rn_wait(gate);
+        rn_wg_done(ended);
+}
+
+/* n goroutines wait on one channel: start to all running, memory of each, close to all ended. */
+static void parked(void)
+{
+        const long n = option("-n", 1000000);
+        double rss = status_kib("VmRSS"), pte = status_kib("VmPTE");
+        rn_chan(long) gate = rn_make(long, 0);
+        rn_wg running = { 0 }, ended = { 0 };
+        rn_time start = rn_now();
+
+        rn_wg_add(&running, (int)n);
+        rn_wg_add(&ended, (int)n);
+        for (long i = 0; i < n; i++)
+                rn_go(wait_at, gate, &running, &ended);
+        rn_wg_wait(&running);
+        print_ms("ms_spawn", start);
+        print_value("bytes_resident", (status_kib("VmRSS") - rss) * 1024 / (double)n);
+        print_value("bytes_tables", (status_kib("VmPTE") - pte) * 1024 / (double)n);
+        start = rn_now();
+        rn_close(gate);
+        rn_wg_wait(&ended);
+        print_ms("ms_wake", start);
+        rn_unref(gate);
+}
+
+static void sleeper(rn_dur length, rn_wg *ended)
+{
+        rn_sleep(length);
+        rn_wg_done(ended);
+}
+
+static double cpu_ms(void)
+{
+        struct rusage used;
+
+        getrusage(RUSAGE_SELF, &used);
+        return 1e3 * (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+               1e-3 * (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+}
+
+/* n goroutines sleep s seconds each: processor time of it all, and how much later than s after the start the last ends. */
+static void sleepers(void)
+{
+        const long n = option("-n", 1000000);
+        const rn_dur length = option("-s", 10) * RN_SEC;
+        rn_wg ended = { 0 };
+        rn_time start = rn_now();
+
+        rn_wg_add(&ended, (int)n);
+        for (long i = 0; i < n; i++)
+                rn_go(sleeper, length, &ended);
+        rn_wg_wait(&ended);
+        print_ms("ms_late", start + length);
+        print_value("ms_cpu", cpu_ms());
+        print_value("kib_peak", status_kib("VmHWM"));
+}
+
+int main(int argc, char **argv)
+{
+        static const struct work works[] = {
+                { "skynet", skynet },
+                { "parked", parked },
+                { "sleepers", sleepers },
+        };
+
+        (void)argc;
+        return bench_main(argv, works, sizeof(works) / sizeof(works[0]));
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+
+//go:build ignore
+
+// The twin of ../crowd.c: a million goroutines that compute a sum, that are parked, that sleep.
+package main
+
+import (
+	"runtime/debug"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A node adds up its ten children.
+func node(up chan int, first, size int) {
+	if size == 1 {
+		up <- first
+		return
+	}
+	down := make(chan int)
+	sum := 0
+	for i := 0; i < 10; i++ {
+		go node(down, first+i*(size/10), size/10)
+	}
+	for i := 0; i < 10; i++ {
+		sum += <-down
+	}
+	up <- sum
+}
+
+// A tree with a million leaves, 1,111,111 goroutines.
+func skynet() {
+	c := make(chan int)
+	start := time.Now()
+	go node(c, 0, 1000000)
+	must(<-c == 499999500000, "skynet")
+	printMs("ms_skynet", start)
+	printValue("kib_peak", statusKib("VmHWM"))
+}
+
+// n goroutines wait on one channel: start to all running, memory of each, close to all ended. Memory is
+// what is left after a collection, whose time does not count.
+func parked() {
+	n := option("-n", 1000000)
+	debug.FreeOSMemory()
+	rss, pte := statusKib("VmRSS"), statusKib("VmPTE")
+	gate := make(chan int)
+	var running, ended sync.WaitGroup
+	start := time.Now()
+	running.Add(n)
+	ended.Add(n)
+	for i := 0; i < n; i++ {
+		go func() {
+			running.Done()
+			<-gate
+			ended.Done()
+		}()
+	}
+	running.Wait()
+	printMs("ms_spawn", start)
+	debug.FreeOSMemory()
+	printValue("bytes_resident", (statusKib("VmRSS")-rss)*1024/float64(n))
+	printValue("bytes_tables", (statusKib("VmPTE")-pte)*1024/float64(n))
+	start = time.Now()
+	close(gate)
+	ended.Wait()
+	printMs("ms_wake", start)
+}
+
+func cpuMs() float64 {
+	var used syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &used)
+	return 1e3*float64(used.Utime.Sec+used.Stime.Sec) + 1e-3*float64(used.Utime.Usec+used.Stime.Usec)
+}
+
+// n goroutines sleep s seconds each: processor time of it all, and how much later than s after the start the last ends.
+func sleepers() {
+	n, length := option("-n", 1000000), time.Duration(option("-s", 10))*time.Second
+	var ended sync.WaitGroup
+	start := time.Now()
+	ended.Add(n)
+	for i := 0; i < n; i++ {
+		go func() {
+			time.Sleep(length)
+			ended.Done()
+		}()
+	}
+	ended.Wait()
+	printMs("ms_late", start.Add(length))
+	printValue("ms_cpu", cpuMs())
+	printValue("kib_peak", statusKib("VmHWM"))
+}
+
+func main() {
+	benchMain(work{"skynet", skynet}, work{"parked", parked}, work{"sleepers", sleepers})
+}
