@@ -20,7 +20,7 @@
 #include "sched/base/rand.h"
 #include "sched/core/sched.h"
 
-enum { STEAL_ROUNDS = 4, OBSERVE = 60 };   /* OBSERVE: relaxations to see whether a victim is alive, 2 to 3 us */
+enum { STEAL_ROUNDS = 4, OBSERVE = 60, LOOKS = 64 };   /* OBSERVE: relaxations to see whether a victim is alive, 1 to 3 us */
 enum { M_STACK = 256 * 1024 };
 
 #define sched rni_sched
@@ -69,6 +69,13 @@ static int64_t earliest_deadline(void)
                 t = when < t ? when : t;
         }
         return t;
+}
+
+static bool deadline_passed(void)
+{
+        int64_t t = earliest_deadline();
+
+        return t != TIMER_NEVER && t <= rni_clock();
 }
 
 /* -- idle Ms: sched.lock held -- */
@@ -296,6 +303,33 @@ static struct g *steal_from(struct p *p, struct p *victim, bool last)
         return rni_runq_steal(&p->runq, &victim->runq, true);
 }
 
+/* One round over all other Ps, from a random one on. */
+static struct g *steal_round(struct p *p, unsigned np, bool last)
+{
+        unsigned at = rni_rand_below(&p->rand, np);
+
+        for (unsigned i = 0; i < np; i++, at = at + 1 == np ? 0 : at + 1) {
+                struct g *g = sched.allp[at] == p ? NULL : steal_from(p, sched.allp[at], last);
+
+                if (g) {
+                        store_rlx(&p->nsteals, load_rlx(&p->nsteals) + 1);   /* rlx: the holder alone writes */
+                        return g;
+                }
+        }
+        return load_rlx(&sched.gq_n) ? rni_gq_get(p) : NULL;   /* rlx: a hint */
+}
+
+/* Moves whenever some P takes a scheduling decision. */
+static unsigned decisions(unsigned np)
+{
+        unsigned sum = 0;
+
+        for (unsigned i = 0; i < np; i++)
+                sum += load_rlx(&sched.allp[i]->tick);   /* rlx: does it move? */
+        return sum;
+}
+
+/* While others take decisions, work may come up any moment, and to be woken for it would cost them a system call each time: then we look for up to LOOKS times. */
 static struct g *steal(struct m *m)
 {
         struct p *p = m->p;
@@ -309,23 +343,20 @@ static struct g *steal(struct m *m)
                 m->spinning = true;
                 fetch_add(&sched.nspinning, 1);
         }
-        for (int round = 0; round < STEAL_ROUNDS && np > 1; round++) {
-                unsigned at = rni_rand_below(&p->rand, np);
+        if (np == 1)
+                return NULL;
+        for (unsigned look = 0, before = decisions(np), now; look < LOOKS; look++, before = now) {
+                for (int round = 0; round < STEAL_ROUNDS; round++) {
+                        struct g *g = steal_round(p, np, round == STEAL_ROUNDS - 1);
 
-                for (unsigned i = 0; i < np; i++, at = at + 1 == np ? 0 : at + 1) {
-                        struct p *victim = sched.allp[at];
-                        struct g *g;
-
-                        if (victim == p)
-                                continue;
-                        g = steal_from(p, victim, round == STEAL_ROUNDS - 1);
-                        if (g) {
-                                store_rlx(&p->nsteals, load_rlx(&p->nsteals) + 1);   /* rlx: the holder alone writes */
+                        if (g)
                                 return g;
-                        }
                 }
-                if (load_rlx(&sched.gq_n))   /* rlx: a hint */
-                        return rni_gq_get(p);
+                for (int i = 0; i < OBSERVE; i++)
+                        cpu_relax();
+                now = decisions(np);
+                if (now == before || load_rlx(&m->retake) != 0 || deadline_passed())   /* rlx: ordered by the asker's heavy fence */
+                        break;
         }
         return NULL;
 }
