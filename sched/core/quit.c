@@ -22,8 +22,8 @@ static void on_quit(int sig, siginfo_t *si, void *uc)
 
 void rni_quit_init(void)
 {
-        struct sigaction now;
+        struct sigaction was_default;
 
-        if (sigaction(SIGQUIT, NULL, &now) == 0 && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL)
-                rni_sig_install(SIGQUIT, on_quit, &now);
+        if (rni_sig_is_default(SIGQUIT))
+                rni_sig_install(SIGQUIT, on_quit, &was_default);
 }

@@ -81,6 +81,7 @@ size_t rni_task_count(void);
 
 /* -- sig.c -- */
 /* SA_SIGINFO|SA_ONSTACK|SA_RESTART */
+bool rni_sig_is_default(int sig);                  /* has it its default action? */
 int rni_sig_install(int sig, void (*fn)(int, siginfo_t *, void *), struct sigaction *old);
 /* does what would have been done before us */
 void rni_sig_chain(const struct sigaction *old, int sig, siginfo_t *si, void *uc);

@@ -7,6 +7,16 @@
 #include <signal.h>
 #include <string.h>
 
+bool rni_sig_is_default(int sig)
+{
+        struct sigaction now;
+        int keep = errno;
+        bool is = sigaction(sig, NULL, &now) == 0 && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL;
+
+        errno = keep;
+        return is;
+}
+
 int rni_sig_install(int sig, void (*fn)(int, siginfo_t *, void *), struct sigaction *old)
 {
         struct sigaction sa;
