@@ -57,6 +57,7 @@ static void p_take(struct m *m, struct p *p)
         m->p = p;
         p->m = m;
         m->runnext_runs = 0;
+        m->chain_start = 0;
 }
 
 static int64_t earliest_deadline(void)

@@ -44,7 +44,8 @@ struct m {
         bool spinning;                 /* looks for work; counted in sched.nspinning */
         bool foreign;
         unsigned budget;               /* channel fast paths left before the time slice is looked at */
-        unsigned runnext_runs;         /* consecutive picks from runnext */
+        unsigned runnext_runs;         /* picks from runnext since the last look at the clock */
+        int64_t chain_start;           /* when the running chain of them was first looked at; 0: not yet */
         struct p *nextp;               /* handed over by who wakes it */
         struct m *idle_next, *idle_prev;   /* sched.lock */
         struct m *all_next;            /* sched.lock; Ms only */

@@ -18,7 +18,7 @@ struct sched rni_sched;
 enum {
         GLOBAL_EVERY = 61,    /* ticks between looks at the global queue while there is local work */
         TIMERS_EVERY = 4,     /* ticks between looks at the clock while there are timers */
-        RUNNEXT_CAP = 16,     /* consecutive runs from runnext while others wait in the ring */
+        CHAIN_LOOK = 16,      /* consecutive runs from runnext between looks at the clock */
         GQ_BATCH = RUNQ_SIZE / 2,
         SLICE_NS = 10000000
 };
@@ -40,6 +40,17 @@ static rni_noinline void look_at_timers(struct p *p)
                 rni_run_due_timers(p, now);
 }
 
+/* Gs that ready each other through runnext share one time slice; when it is over, who waits in the ring has a turn. The slice begins at the first look. */
+static rni_noinline bool chain_over(struct m *m)
+{
+        int64_t now = rni_clock();
+
+        m->runnext_runs = 0;
+        if (m->chain_start == 0)
+                m->chain_start = now;
+        return now - m->chain_start > SLICE_NS;
+}
+
 /* The next G of m's P, or NULL if the scheduler loop should look. */
 static inline struct g *pick(struct m *m)
 {
@@ -57,7 +68,7 @@ static inline struct g *pick(struct m *m)
                 if (g)
                         return g;
         }
-        if (likely(m->runnext_runs < RUNNEXT_CAP)) {
+        if (likely(m->runnext_runs < CHAIN_LOOK) || !chain_over(m)) {
                 g = runq_take_next(&p->runq);
                 if (g) {
                         m->runnext_runs++;
@@ -65,6 +76,7 @@ static inline struct g *pick(struct m *m)
                 }
         }
         m->runnext_runs = 0;
+        m->chain_start = 0;
         g = runq_get(&p->runq);
         return g ? g : runq_take_next(&p->runq);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * Every goroutine with its state, where it waits and how it came there: for rn_dump, SIGQUIT, deadlock and whatever else ends the process. Invariant: the dump is written
- * as it goes, one goroutine after the other, and allocates and locks nothing. The descriptors are read without locks from slabs that are never unmapped; the world stands
- * still (core/freeze.c), so a G that is WAITING or RUNNABLE stays so and its context is saved. */
+ * Every goroutine with its state, where it waits and how it came there: for rn_dump, SIGQUIT,
+ * deadlock and whatever else ends the process. Invariant: the dump is written as it goes, one
+ * goroutine after the other, and allocates and locks nothing. The descriptors are read without
+ * locks from slabs that are never unmapped; the world stands still (core/freeze.c), so a G that is
+ * WAITING or RUNNABLE stays so and its context is saved. */
 #include <runnel/debug.h>
 
 #include "sched/core/hook.h"
@@ -20,7 +22,7 @@ const char *rni_wait_text(unsigned reason)
 /* A fresh one that no stack could be had for is in no run queue, whatever its state says. */
 static bool waits_for_stack(const struct g *g)
 {
-        return !g->stack && g->reason == WAIT_STACK && load_rlx(&rni_sched.stack_waiters) != 0;   /* rlx: the world stands still */
+        return !g->stack && g->reason == WAIT_STACK && load_rlx(&rni_sched.stack_waiters) != 0;   /* rlx: nobody runs */
 }
 
 static const char *state_text(const struct g *g, unsigned state)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What things are called: goroutines in dumps, and this library. A goroutine's name is written by itself only. */
+ * What things are called: goroutines in dumps, and this library. A goroutine's name is written by
+ * itself only. */
 #include <runnel/debug.h>
 
 #include "sched/core/sched.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The counters behind rn_stats_get. Each belongs to one P, whose holder alone writes it; a sum is taken while they go on, so it is an estimate of an instant, and each of them
- * never falls. Called by users and tests only. */
+ * The counters behind rn_stats_get. Each belongs to one P, whose holder alone writes it; a sum is
+ * taken while they go on, so it is an estimate of an instant, and each of them never falls. Called
+ * by users and tests only. */
 #include <runnel/debug.h>
 
 #include <string.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * See symbols.h. The file is believed only as far as it is looked at: every offset in it is checked against its size, and its beginning against what the
- * process has in memory, since a program may have been rebuilt while it runs. */
+ * See symbols.h. The file is believed only as far as it is looked at: every offset in it is checked
+ * against its size, and its beginning against what the process has in memory, since a program may
+ * have been rebuilt while it runs. */
 #include "sched/debug/symbols.h"
 
 #include <elf.h>
@@ -146,7 +147,8 @@ static bool open_file(struct sym_object *o, const char *path, const struct rni_m
         return false;
 }
 
-/* A program that was replaced on the disk is still to be had under /proc/self/exe; its head tells whether it is that. */
+/* A program that was replaced on the disk is still to be had under /proc/self/exe; its head tells
+ * whether it is that. */
 static void open_object(struct sym_object *o, const struct rni_mapping *m)
 {
         *o = (struct sym_object){ .start = m->start, .end = m->end, .bias = (uintptr_t)(m->start - m->offset) };

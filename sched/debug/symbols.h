@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * From a code address to the function it lies in: names from the symbol tables of the files that the process was loaded from, static functions
- * included where the file is not stripped. No malloc, no locks, safe in a signal handler. Callers: debug/trace.
+ * From a code address to the function it lies in: names from the symbol tables of the files that
+ * the process was loaded from, static functions included where the file is not stripped. No malloc,
+ * no locks, safe in a signal handler. Callers: debug/trace.
  *
- * Invariant: a struct symbols is one thread's; what it has found it keeps until rni_symbols_end, since dumps ask for the same few addresses again. */
+ * Invariant: a struct symbols is one thread's; what it has found it keeps until rni_symbols_end,
+ * since dumps ask for the same few addresses again. */
 #ifndef RNI_DEBUG_SYMBOLS_H
 #define RNI_DEBUG_SYMBOLS_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * See map.h. The map is read anew for each question: a process has few objects with code, and whoever asks keeps the answers. Invariant: nothing
- * here outlives the call but the file mapping that was asked for. */
+ * See map.h. The map is read anew for each question: a process has few objects with code, and
+ * whoever asks keeps the answers. Invariant: nothing here outlives the call but the file mapping
+ * that was asked for. */
 #include "sched/os/map.h"
 
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What is mapped where, and files as memory: how a dump gets from a code address to the file that it was loaded from. No malloc, no locks, safe in a
- * signal handler; it asks /proc and not the dynamic linker, whose list of objects is under a lock. Callers: debug/symbols. */
+ * What is mapped where, and files as memory: how a dump gets from a code address to the file that
+ * it was loaded from. No malloc, no locks, safe in a signal handler; it asks /proc and not the
+ * dynamic linker, whose list of objects is under a lock. Callers: debug/symbols. */
 #ifndef RNI_OS_MAP_H
 #define RNI_OS_MAP_H
 
