@@ -23,7 +23,7 @@ struct rn_stats {
 extern "C" {
 #endif
 
-/* Writes every goroutine to fd: state, wait reason, channel type and backtrace.
+/* Writes every goroutine to fd: state, wait reason and backtrace.
  * fd: borrowed; what it refuses is lost.
  * Context: goroutine or thread. Parks: never. */
 RN_API void rn_dump(int fd);

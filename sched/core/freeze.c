@@ -5,30 +5,24 @@
  *   M entering:   in_rt = 1;  light fence;  reads retake        freezer:  retake = 1;  heavy fence;  reads in_rt
  *
  * Either the M sees retake == 1 and stops, or the freezer sees in_rt == 1 and waits until the M leaves or stops. The bug would be that both read the old
- * value; the heavy fence makes it impossible (sched/os fence). An M stops with no lock held: at the entry, before a switch, or when it wakes. */
+ * value; the heavy fence makes it impossible (sched/os fence). A new M starts with retake == 1: one that the freezer did not find in all_m was linked after frozen was set, and sees it. An M stops with no lock held: at the entry, before a switch, or when it wakes. */
 #include "sched/core/sched.h"
 
 #define sched rni_sched
 
 enum { DYING_TRIES = 1000 };
 
-static void stand_still(struct m *m)
-{
-        store_rel(&m->stopped, 1);   /* rel: pairs with acq in m_still */
-        while (load_acq(&sched.frozen))   /* acq: pairs with rel in rni_thaw */
-                rni_futex_wait(&sched.frozen, 1);
-        store_rlx(&m->stopped, 0);   /* rlx: a later freeze asks again */
-        store_rlx(&m->retake, 0);   /* rlx: as above */
-}
-
 void rni_m_stop(struct m *m)
 {
-        for (;;) {
-                stand_still(m);
-                rni_fence_light();   /* a freeze that began meanwhile has set both again: heavy side in rni_freeze */
-                if (!load_rlx(&sched.frozen))   /* rlx: ordered by the fences */
-                        return;
-        }
+        do {
+                store_rel(&m->stopped, 1);   /* rel: pairs with acq in m_still */
+                while (load_acq(&sched.frozen))   /* acq: pairs with rel in rni_thaw */
+                        rni_futex_wait(&sched.frozen, 1);
+                store_rlx(&m->retake, 0);   /* rlx: ordered by the fence */
+                store_rlx(&m->stopped, 0);   /* rlx: ordered by the fence */
+                /* If this retake = 0 came over a new freezer's retake = 1, then its frozen = 1, which is older, is seen below. */
+                fence_full();
+        } while (load_rlx(&sched.frozen));   /* rlx: ordered by the fence */
 }
 
 rni_cold void rni_enter_slow(struct m *m)
@@ -38,7 +32,7 @@ rni_cold void rni_enter_slow(struct m *m)
 
 static bool m_still(struct m *m)
 {
-        return load_acq(&m->in_rt) == 0 || load_acq(&m->stopped);   /* acq: pair with rel in rt_leave, m_sleep, stand_still */
+        return load_acq(&m->in_rt) == 0 || load_acq(&m->stopped);   /* acq: pair with rel in rt_leave, m_sleep, rni_m_stop */
 }
 
 void rni_freeze(bool dying)
@@ -65,6 +59,6 @@ void rni_freeze(bool dying)
 
 void rni_thaw(void)
 {
-        store_rel(&sched.frozen, 0);   /* rel: pairs with acq in stand_still */
+        store_rel(&sched.frozen, 0);   /* rel: pairs with acq in rni_m_stop */
         rni_futex_wake(&sched.frozen, INT32_MAX);
 }

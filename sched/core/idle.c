@@ -183,7 +183,7 @@ bool rni_m_start(struct p *p, bool spinning)
                 lock_release(&sched.lock, RANK_SCHED);
                 return false;
         }
-        *m = (struct m){ .nextp = p, .spinning = spinning, .budget = BUDGET, .in_rt = 1 };
+        *m = (struct m){ .nextp = p, .spinning = spinning, .budget = BUDGET, .in_rt = 1, .retake = 1 };
         sched.nm++;
         m->all_next = sched.all_m;
         sched.all_m = m;

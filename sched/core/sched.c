@@ -81,11 +81,17 @@ static inline struct g *pick(struct m *m)
         return g ? g : runq_take_next(&p->runq);
 }
 
+static inline void count(aword *counter)
+{
+        store_rlx(counter, load_rlx(counter) + 1);   /* rlx: the holder alone writes, readers want an estimate */
+}
+
 /* Leaves g for next, or for the scheduler loop if next is NULL or has no stack at hand. Returns when g is resumed, on whatever M. */
 static inline void switch_from(struct m *m, struct g *g, struct g *next)
 {
         struct stack *mine = g->stack;
 
+        count(&m->p->nswitches);
         if (likely(next != NULL) && (likely(next->stack != NULL) || rni_g_bind(m->p, next, false))) {
                 m->g = next;
                 store_rlx(&next->state, G_RUNNING);   /* rlx: next is ours alone */
@@ -99,11 +105,6 @@ static inline void switch_from(struct m *m, struct g *g, struct g *next)
         }
         san_switched(mine);
         rni_post(rni_self());
-}
-
-static inline void count(aword *counter)
-{
-        store_rlx(counter, load_rlx(counter) + 1);   /* rlx: the holder alone writes, readers want an estimate */
 }
 
 void rni_park(rni_commit *commit, void *arg, enum wait_reason reason)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "sched/core/fatal.h"
+#include "sched/core/san.h"
 
 enum { ARITY = 4, FIRST_CAP = 64, SWEEP_MIN = 32 };
 
@@ -60,10 +61,13 @@ static void push(struct timers *t, struct timer_entry e)
 {
         if (t->n == t->cap) {
                 size_t cap = t->cap ? t->cap * 2 : FIRST_CAP;
-                struct timer_entry *h = realloc(t->heap, cap * sizeof *h);
+                struct timer_entry *h;
 
+                san_acquire(t);   /* TSan watches the block, which changes hands under a lock it does not know */
+                h = realloc(t->heap, cap * sizeof *h);
                 if (!h)
                         rni_fatal("out of memory for timers");
+                san_release(t);
                 t->heap = h;
                 t->cap = cap;
         }
@@ -156,5 +160,6 @@ void rni_timers_move(struct timers *from, struct timers *to)
                 push(to, h[i]);
         set_min(to);
         lock_release(&to->lock, RANK_TIMERS);
+        san_acquire(from);   /* as in push */
         free(h);
 }

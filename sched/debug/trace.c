@@ -222,7 +222,7 @@ void rni_trace_start(struct tracer *t, struct rni_out *o, const struct g *g)
         if (!g->fn)
                 return;
         y = rni_symbols_find(&t->symbols, FN(g->fn));
-        rni_out_fmt(o, "created by %s\n", name_of(y));
+        rni_out_fmt(o, "started as %s\n", name_of(y));
         print_place(o, y);
 }
 

@@ -19,7 +19,7 @@ void rni_trace_end(struct tracer *t);
 void rni_trace_own(struct tracer *t, struct rni_out *o, void (*caller)(void), const struct g *g);
 /* The stack of g, which is WAITING or RUNNABLE, has a stack and a saved context, and stays so. */
 void rni_trace_parked(struct tracer *t, struct rni_out *o, const struct g *g);
-/* "created by": what g was started with. */
+/* "started as": what g was started with. */
 void rni_trace_start(struct tracer *t, struct rni_out *o, const struct g *g);
 
 #endif

@@ -6,7 +6,7 @@
 /* Room for 65,536 processors: the kernel refuses a mask smaller than its own. */
 static int affinity(void)
 {
-        unsigned long mask[1024];
+        unsigned long mask[1024] = { 0 };
         long n = rni_sys(SYS_sched_getaffinity, 0, sizeof mask, rni_ptr(mask), 0, 0, 0);
         int count = 0;
 

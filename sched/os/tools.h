@@ -17,7 +17,7 @@
 #endif
 
 #if RNI_VALGRIND
-#include <valgrind/valgrind.h>
+#include <valgrind/memcheck.h>
 #endif
 #if RNI_ASAN
 #include <sanitizer/asan_interface.h>
@@ -62,6 +62,18 @@ static inline void rni_tool_bind(void *lo, void *hi)
         __lsan_register_root_region(lo, (size_t)((char *)hi - (char *)lo));
 #else
         (void)lo, (void)hi;
+#endif
+}
+
+/* [lo, hi) is in a stack that nobody runs on, and is used for something else. */
+static inline void rni_tool_reuse(void *lo, void *hi)
+{
+        (void)lo, (void)hi;
+#if RNI_VALGRIND
+        (void)VALGRIND_MAKE_MEM_UNDEFINED(lo, (size_t)((char *)hi - (char *)lo));
+#endif
+#if RNI_ASAN
+        __asan_unpoison_memory_region(lo, (size_t)((char *)hi - (char *)lo));
 #endif
 }
 

@@ -23,7 +23,7 @@
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
-enum { PIDFD_OF_SELF = -10000, PIDFD_NONE = -1, BATCH = 64 };
+enum { PIDFD_OF_SELF = -10000, PIDFD_NONE = -1, BATCH = 128 };
 
 size_t rni_page = 4096;
 
