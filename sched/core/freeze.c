@@ -21,7 +21,7 @@ void rni_m_stop(struct m *m)
                 store_rlx(&m->retake, 0);   /* rlx: ordered by the fence */
                 store_rlx(&m->stopped, 0);   /* rlx: ordered by the fence */
                 /* If this retake = 0 came over a new freezer's retake = 1, then its frozen = 1, which is older, is seen below. */
-                fence_full();
+                fence_full();   /* pairs with the CAS of frozen in rni_freeze */
         } while (load_rlx(&sched.frozen));   /* rlx: ordered by the fence */
 }
 
