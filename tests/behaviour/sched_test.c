@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: MIT
+ * Who runs when: yielding, taking turns, stealing, running in parallel, and changing the number of processors meanwhile. Nothing here measures; a goroutine that should
+ * come to run and does not hangs its test. */
+#define _GNU_SOURCE
+#include "tests/support/behave.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+extern char **environ;
+
+static bool parallel(void)
+{
+        return rn_maxprocs(0) > 1;
+}
+
+/* -- yielding -- */
+
+static void yield_until(atomic_int *turn, int mine, int rounds)
+{
+        for (int i = 0; i < rounds; i++) {
+                while (atomic_load(turn) % 2 != mine)
+                        rn_yield();
+                atomic_fetch_add(turn, 1);
+        }
+}
+
+static void yield_lets_another_goroutine_make_progress(void)
+{
+        int rounds = BEHAVE_SCALE(1000);
+        atomic_int turn = 0;
+        rn_wg wg = { { 0 } };
+
+        rn_wg_go(&wg, yield_until, &turn, 0, rounds);
+        rn_wg_go(&wg, yield_until, &turn, 1, rounds);
+        rn_wg_wait(&wg);
+        CHECK_EQ(turn, 2 * rounds);
+}
+
+static void count_turns(int *n, atomic_bool *stop)
+{
+        while (!atomic_load(stop)) {
+                (*n)++;
+                rn_yield();
+        }
+}
+
+static void yielders_on_one_processor_take_equal_turns(void)
+{
+        enum { N = 10 };
+        int n[N] = { 0 }, least, most;
+        atomic_bool stop = false;
+        rn_wg wg = { { 0 } };
+
+        if (parallel())
+                return;
+        for (int i = 0; i < N; i++)
+                rn_wg_go(&wg, count_turns, &n[i], &stop);
+        for (int i = 0; i < 1000; i++)
+                rn_yield();
+        atomic_store(&stop, true);
+        rn_wg_wait(&wg);
+        least = most = n[0];
+        for (int i = 1; i < N; i++) {
+                least = n[i] < least ? n[i] : least;
+                most = n[i] > most ? n[i] : most;
+        }
+        CHECK(least > 900);
+        CHECK(most - least < 100);
+}
+
+static void poll_and_yield(rn_chan(int) c, rn_chan(int) got)
+{
+        int v;
+
+        while (rn_try_select(rn_on_recv(c, &v)) == RN_DEFAULT)
+                rn_yield();
+        rn_send(got, v);
+}
+
+static void select_and_yield_loops_make_progress(void)
+{
+        rn_chan(int) c = rn_make(int, 1), got = rn_make(int, 0);
+
+        for (int i = 0; i < BEHAVE_SCALE(500); i++) {
+                rn_go(poll_and_yield, c, got);
+                while (!rn_try_send(c, i))
+                        rn_yield();
+                CHECK_EQ(rn_get(got), i);
+        }
+        rn_unref(c);
+        rn_unref(got);
+}
+
+/* -- turns that are taken, not given: library calls that do not park -- */
+
+static void poll_until(rn_chan(int) never, atomic_int *turn, int mine, int rounds)
+{
+        int v;
+
+        for (int i = 0; i < rounds; i++) {
+                while (atomic_load(turn) % 2 != mine)
+                        CHECK_EQ(rn_try_recv(never, &v), -EAGAIN);
+                atomic_fetch_add(turn, 1);
+        }
+}
+
+static void goroutines_that_spin_with_library_calls_hand_over(void)
+{
+        rn_chan(int) never = rn_make(int, 0);
+        atomic_int turn = 0;
+        rn_wg wg = { { 0 } };
+
+        rn_wg_go(&wg, poll_until, never, &turn, 0, 5);
+        rn_wg_go(&wg, poll_until, never, &turn, 1, 5);
+        rn_wg_wait(&wg);
+        CHECK_EQ(turn, 10);
+        rn_unref(never);
+}
+
+static void spin_polling(rn_chan(int) never, atomic_bool *stop)
+{
+        int v;
+
+        while (!atomic_load(stop))
+                CHECK_EQ(rn_try_recv(never, &v), -EAGAIN);
+}
+
+static void echo(rn_chan(int) in, rn_chan(int) out)
+{
+        rn_range(v, in)
+                rn_send(out, v);
+}
+
+static void ping_pong(rn_chan(int) a, rn_chan(int) b, int rounds, atomic_bool *stop)
+{
+        for (int i = 0; i < rounds; i++) {
+                rn_send(a, i);
+                CHECK_EQ(rn_get(b), i);
+        }
+        rn_close(a);
+        atomic_store(stop, true);
+}
+
+static void pair_advances_although_a_third_spins_with_try_recv(void)
+{
+        rn_chan(int) a = rn_make(int, 0), b = rn_make(int, 0), never = rn_make(int, 0);
+        atomic_bool stop = false;
+        rn_wg wg = { { 0 } };
+
+        rn_wg_go(&wg, echo, a, b);
+        rn_wg_go(&wg, ping_pong, a, b, 40, &stop);
+        rn_wg_go(&wg, spin_polling, never, &stop);
+        rn_wg_wait(&wg);
+        CHECK(stop);
+        rn_unref(a);
+        rn_unref(b);
+        rn_unref(never);
+}
+
+/* -- a pair that hands over to each other -- */
+
+static void third_of_a_pair(atomic_bool *stop, atomic_int *n)
+{
+        while (!atomic_load(stop)) {
+                atomic_fetch_add(n, 1);
+                rn_yield();
+        }
+}
+
+static void pair_that_wakes_each_other_does_not_starve_a_third(void)
+{
+        rn_chan(int) a = rn_make(int, 0), b = rn_make(int, 0);
+        atomic_bool stop = false;
+        atomic_int n = 0;
+        rn_wg wg = { { 0 } };
+
+        rn_wg_go(&wg, third_of_a_pair, &stop, &n);
+        rn_wg_go(&wg, echo, a, b);
+        for (int i = 0; atomic_load(&n) < 20; i++) {
+                rn_send(a, i);
+                CHECK_EQ(rn_get(b), i);
+        }
+        rn_close(a);
+        atomic_store(&stop, true);
+        rn_wg_wait(&wg);
+        rn_unref(a);
+        rn_unref(b);
+}
+
+struct hogs {
+        rn_chan(int) wake;
+        rn_recv_chan(rn_nothing) done;
+        long work;
+        long *count;
+};
+
+static __attribute__((noinline)) void burn(long n, volatile long *count)
+{
+        for (long i = 0; i < n; i++)
+                (*count)++;
+}
+
+static void hog(struct hogs *h)
+{
+        enum { DONE, WAKE };
+
+        for (;;)
+                switch (rn_select([DONE] = rn_on_signal(h->done), [WAKE] = rn_on_signal(h->wake))) {
+                case WAKE:
+                        burn(h->work, h->count);
+                        if (rn_select([DONE] = rn_on_signal(h->done), [WAKE] = rn_on_send(h->wake, 1)) == DONE)
+                                return;
+                        break;
+                default:
+                        return;
+                }
+}
+
+/* Two pairs on one processor; the one works a thousand times longer between its hand-overs. Each pair must share a time slice, not get one per hand-over. */
+static void pair_of_hogs_and_light_pair_share_time_within_a_factor_of_20(void)
+{
+        rn_chan(rn_nothing) done;
+        long heavy_n = 0, light_n = 0;
+        struct hogs heavy, light;
+        rn_wg wg = { { 0 } };
+
+        if (parallel())
+                return;
+        done = rn_make(rn_nothing, 0);
+        heavy = (struct hogs){ rn_make(int, 0), done, 1000000, &heavy_n };
+        light = (struct hogs){ rn_make(int, 0), done, 1000, &light_n };
+        for (int i = 0; i < 2; i++) {
+                rn_wg_go(&wg, hog, &heavy);
+                rn_wg_go(&wg, hog, &light);
+        }
+        rn_send(heavy.wake, 1);
+        rn_send(light.wake, 1);
+        rn_sleep(200 * RN_MSEC);
+        rn_close(done);
+        rn_wg_wait(&wg);
+        if (heavy_n / 20 > light_n || light_n / 20 > heavy_n)
+                behave_fail(__FILE__, __LINE__, "the heavy pair got %ld, the light one %ld", heavy_n, light_n);
+        rn_unref(heavy.wake);
+        rn_unref(light.wake);
+        rn_unref(done);
+}
+
+/* -- at the same time -- */
+
+/* Each waits for the other's writes without a single call: both must have a processor. */
+static void spin_on_each_other(atomic_int *at, int mine, int rounds)
+{
+        for (int i = 0; i < rounds; i++) {
+                while (atomic_load(at) != 2 * i + mine)
+                        continue;
+                atomic_store(at, 2 * i + mine + 1);
+        }
+}
+
+static void as_many_goroutines_as_processors_run_at_the_same_time(void)
+{
+        int rounds = BEHAVE_SCALE(100);
+
+        if (!parallel())
+                return;
+        for (int i = 0; i < 20; i++) {
+                atomic_int at = 0;
+                rn_wg wg = { { 0 } };
+
+                rn_wg_go(&wg, spin_on_each_other, &at, 0, rounds);
+                rn_wg_go(&wg, spin_on_each_other, &at, 1, rounds);
+                rn_wg_wait(&wg);
+                CHECK_EQ(at, 2 * rounds);
+        }
+}
+
+static void all_must_run(atomic_int *running, int n)
+{
+        atomic_fetch_add(running, 1);
+        while (atomic_load(running) < n)
+                continue;
+}
+
+static void start_the_rest(rn_wg *wg, atomic_int *running, int n, int left)
+{
+        if (left > 1)
+                rn_wg_go(wg, start_the_rest, wg, running, n, left - 1);
+        all_must_run(running, n);
+}
+
+/* The others' threads are about to sleep when the children are started, and each starts the next. */
+static void nested_children_run_at_the_same_time_while_threads_go_to_sleep(void)
+{
+        int n = rn_maxprocs(0) > 4 ? 4 : rn_maxprocs(0);
+
+        for (int i = 0; i < BEHAVE_SCALE(200); i++) {
+                atomic_int running = 0;
+                rn_wg wg = { { 0 } };
+
+                if (i % 10 == 0)
+                        rn_sleep(RN_MSEC);
+                rn_wg_go(&wg, start_the_rest, &wg, &running, n, n);
+                rn_wg_wait(&wg);
+        }
+}
+
+static void note_run(atomic_int *n)
+{
+        atomic_fetch_add(n, 1);
+}
+
+/* The starter never leaves its processor, so each goroutine in its queue has to be stolen. */
+static void work_in_a_local_queue_is_stolen(void)
+{
+        static const int lengths[] = { 1, 2, 3, 10, 100, 1000 };
+
+        if (!parallel())
+                return;
+        for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+                for (int k = 0; k < BEHAVE_SCALE(20); k++) {
+                        atomic_int n = 0;
+
+                        for (int g = 0; g < lengths[i]; g++)
+                                rn_go(note_run, &n);
+                        while (atomic_load(&n) < lengths[i])
+                                continue;
+                }
+}
+
+static void wait_then_note(rn_chan(rn_nothing) c, atomic_int *n)
+{
+        rn_wait(c);
+        atomic_fetch_add(n, 1);
+}
+
+static void goroutines_woken_by_one_that_goes_on_are_stolen(void)
+{
+        if (!parallel())
+                return;
+        for (int k = 0; k < BEHAVE_SCALE(100); k++) {
+                rn_chan(rn_nothing) c = rn_make(rn_nothing, 0);
+                rn_wg wg = { { 0 } };
+                atomic_int n = 0;
+
+                for (int i = 0; i < 5; i++)
+                        rn_wg_go(&wg, wait_then_note, c, &n);
+                if (k % 2)
+                        rn_yield();
+                rn_close(c);
+                while (atomic_load(&n) < 5)
+                        continue;
+                rn_wg_wait(&wg);
+                rn_unref(c);
+        }
+}
+
+static void relay(rn_chan(long) in, rn_chan(long) out)
+{
+        rn_range(v, in)
+                rn_send(out, v + 1);
+        rn_close(out);
+}
+
+static void long_queues_lose_and_repeat_nothing(void)
+{
+        enum { N = 2000 };
+        int n = BEHAVE_LIVE(N);
+        rn_chan(long) first = rn_make(long, 0), c = first;
+        rn_chan(long) all[N + 1] = { first };
+        rn_wg wg = { { 0 } };
+
+        for (int i = 0; i < n; i++) {
+                all[i + 1] = rn_make(long, 0);
+                rn_wg_go(&wg, relay, c, all[i + 1]);
+                c = all[i + 1];
+        }
+        for (long v = 0; v < 3; v++) {
+                rn_send(first, v * 10000);
+                CHECK_EQ(rn_get(c), v * 10000 + n);
+        }
+        rn_close(first);
+        CHECK(!rn_wait(c));
+        rn_wg_wait(&wg);
+        for (int i = 0; i <= n; i++)
+                rn_unref(all[i]);
+}
+
+/* -- the number of processors -- */
+
+static void maxprocs_returns_the_old_value_and_only_asks_below_1(void)
+{
+        int was = rn_maxprocs(0);
+
+        CHECK_EQ(rn_maxprocs(-5), was);
+        CHECK_EQ(rn_maxprocs(was + 1), was);
+        CHECK_EQ(rn_maxprocs(0), was + 1);
+        CHECK_EQ(rn_maxprocs(was), was + 1);
+        CHECK_EQ(rn_maxprocs(was), was);
+        CHECK(rn_numcpu() >= 1);
+}
+
+static void very_large_maxprocs_does_not_crash(void)
+{
+        int was = rn_maxprocs(INT32_MAX);
+        atomic_int n = 0;
+        rn_wg wg = { { 0 } };
+
+        CHECK(rn_maxprocs(0) >= 8);
+        for (int i = 0; i < 100; i++)
+                rn_wg_go(&wg, note_run, &n);
+        rn_wg_wait(&wg);
+        CHECK_EQ(n, 100);
+        rn_maxprocs(was);
+        CHECK_EQ(rn_maxprocs(0), was);
+}
+
+static void sleep_and_send(rn_chan(int) c, int times)
+{
+        for (int i = 0; i < times; i++) {
+                rn_send(c, i);
+                if (i % 8 == 0)
+                        rn_sleep(50 * RN_USEC);
+        }
+}
+
+static void maxprocs_may_change_under_channels_timers_and_yields(void)
+{
+        enum { N = 8 };
+        int was = rn_maxprocs(0), times = BEHAVE_SCALE(300), got = 0, v;
+        rn_chan(int) c = rn_make(int, 3);
+        rn_wg wg = { { 0 } };
+
+        for (int i = 0; i < N; i++)
+                rn_wg_go(&wg, sleep_and_send, c, times);
+        for (int i = 0; got < N * times; i++) {
+                if (i % 20 == 0)
+                        rn_maxprocs(1 + i / 20 % 8);
+                if (rn_recv_for(100 * RN_USEC, c, &v) == 1)
+                        got++;
+        }
+        rn_wg_wait(&wg);
+        CHECK_EQ(rn_len(c), 0);
+        rn_maxprocs(was);
+        rn_unref(c);
+}
+
+/* -- the threads below -- */
+
+static void look_at_mask(sigset_t *of_starter)
+{
+        sigset_t mine;
+
+        pthread_sigmask(SIG_SETMASK, NULL, &mine);
+        for (int s = 1; s < 32; s++)
+                CHECK_EQ(sigismember(&mine, s), sigismember(of_starter, s));
+}
+
+static void goroutines_have_the_signal_mask_of_the_program(void)
+{
+        sigset_t mask;
+        rn_wg wg = { { 0 } };
+
+        pthread_sigmask(SIG_SETMASK, NULL, &mask);
+        CHECK(!sigismember(&mask, SIGTERM));
+        for (int i = 0; i < 50; i++)
+                rn_wg_go(&wg, look_at_mask, &mask);
+        rn_wg_wait(&wg);
+}
+
+static void ignore(int sig)
+{
+        (void)sig;
+}
+
+static void start_a_process(void)
+{
+        static char name[] = "true";
+        char *argv[] = { name, NULL };
+        pid_t pid;
+        int status = -1;
+
+        CHECK_EQ(posix_spawnp(&pid, name, NULL, NULL, argv, environ), 0);
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+                kill(getpid(), SIGUSR1);
+        CHECK_EQ(status, 0);
+}
+
+static void pester(atomic_bool *stop)
+{
+        while (!atomic_load(stop)) {
+                kill(getpid(), SIGUSR1);
+                rn_sleep(100 * RN_USEC);
+        }
+}
+
+static void signals_while_processes_are_started_break_nothing(void)
+{
+        atomic_bool stop = false;
+        rn_wg wg = { { 0 } }, pest = { { 0 } };
+
+        sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = ignore, .sa_flags = SA_ONSTACK | SA_RESTART }, NULL);   /* to stay: the last may come late */
+        rn_wg_go(&pest, pester, &stop);
+        for (int i = 0; i < 10; i++)
+                rn_wg_go(&wg, start_a_process);
+        rn_wg_wait(&wg);
+        atomic_store(&stop, true);
+        rn_wg_wait(&pest);
+}
+
+static const struct behave_test tests[] = {
+        BEHAVE(yield_lets_another_goroutine_make_progress),
+        BEHAVE(yielders_on_one_processor_take_equal_turns),
+        BEHAVE_BOTH(select_and_yield_loops_make_progress),
+        BEHAVE(goroutines_that_spin_with_library_calls_hand_over),
+        BEHAVE(pair_advances_although_a_third_spins_with_try_recv),
+        BEHAVE_BOTH(pair_that_wakes_each_other_does_not_starve_a_third),
+        BEHAVE(pair_of_hogs_and_light_pair_share_time_within_a_factor_of_20),
+        BEHAVE(as_many_goroutines_as_processors_run_at_the_same_time),
+        BEHAVE_BOTH(nested_children_run_at_the_same_time_while_threads_go_to_sleep),
+        BEHAVE(work_in_a_local_queue_is_stolen),
+        BEHAVE(goroutines_woken_by_one_that_goes_on_are_stolen),
+        BEHAVE_BOTH(long_queues_lose_and_repeat_nothing),
+        BEHAVE_BOTH(maxprocs_returns_the_old_value_and_only_asks_below_1),
+        BEHAVE_BOTH(very_large_maxprocs_does_not_crash),
+        BEHAVE_BOTH(maxprocs_may_change_under_channels_timers_and_yields),
+        BEHAVE(goroutines_have_the_signal_mask_of_the_program),
+        BEHAVE(signals_while_processes_are_started_break_nothing),
+};
+
+BEHAVE_MAIN(tests)
