@@ -73,7 +73,7 @@ static struct m *adopt_main(void)
         m0.g0_stack.hi = (char *)g0 + G0_STACK;
 #if RNI_TSAN
         main_stack.san_fiber = __tsan_get_current_fiber();
-        m0.g0_stack.san_fiber = __tsan_create_fiber(0);
+        m0.g0_stack.san_fiber = rni_fiber_new();
 #endif
         ctx_make(&m0.g0, m0.g0_stack.lo, m0.g0_stack.hi, rni_g0_first);
         sched.g1 = g;

@@ -26,6 +26,7 @@ void __tsan_release(void *addr);
 void __tsan_read_range(void *addr, unsigned long size);
 void __tsan_write_range(void *addr, unsigned long size);
 enum { TSAN_NO_SYNC = 1 };
+void *rni_fiber_new(void);   /* san.c */
 #endif
 #if RNI_ASAN
 void __sanitizer_start_switch_fiber(void **fake, const void *bottom, size_t size);
@@ -84,7 +85,7 @@ static inline void san_g_enters(struct g *g)
 static inline void san_g_born(struct g *g)
 {
 #if RNI_TSAN
-        g->stack->san_fiber = __tsan_create_fiber(0);
+        g->stack->san_fiber = rni_fiber_new();
 #else
         (void)g;
 #endif
