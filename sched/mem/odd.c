@@ -82,8 +82,7 @@ struct stack *rni_odd_get(size_t usable)
                 return NULL;
         }
         rni_guard_make(&lo, 1, &kind);
-        d->owner = rni_slot_header(lo, size, kind, fetch_add(&count, 1));
-        d->owner->odd = 1;
+        d->owner = rni_slot_header(slot_odd_at(rni_slot_header_at(lo, size, fetch_add(&count, 1))), lo, size, kind);
         d->owner->node = d;
         d->valgrind_id = rni_tool_stack((char *)lo + rni_guard_size(), (char *)lo + size);
         fetch_add(&bytes_mapped, size);

@@ -5,14 +5,14 @@
  *
  *      slab: [ guard | usable, header at its top | spare page? ] x nslots [ struct slab, dropped[], kind[] ]
  *
- * Invariant: a slot is fresh (index >= fresh), in dropped[], or in somebody's hands. Guards survive
- * dropping. Taking and listing is under the lock; guarding, first touches and giving back are not.
- * Callers: stack.c. */
+ * Invariant: a slot is fresh (index >= fresh), set aside in somebody's run, in dropped[], or in
+ * somebody's hands. Guards survive dropping. Taking and listing is under the lock; guarding, first
+ * touches and giving back are not. Callers: stack.c. */
 #include "sched/mem/memlock.h"
 #include "sched/mem/slots.h"
 #include "sched/os/tools.h"
 
-enum { SLABS = 4096 };
+enum { SLABS = 4096, GUARD_BATCH = 128 };
 static const size_t slab_least = (size_t)64 << 20;      /* the sizes grow with the total, so the table does not fill up */
 static const size_t slab_most = (size_t)1 << (sizeof(size_t) == 8 ? 34 : 26);
 
@@ -20,21 +20,22 @@ struct slab {
         char *base;                     /* first slot */
         char *end;                      /* behind the last one */
         size_t nslots;
-        size_t fresh;                   /* slots below were handed out once; under the lock */
+        size_t fresh;                   /* slots below were handed out or set aside once; under the lock */
         size_t ndropped;                /* under the lock */
         struct slab *next;              /* the next one with dropped slots; under the lock */
-        uint32_t *dropped;              /* slots without header, under the lock */
-        unsigned char *kind;            /* RNI_GUARD_* of each slot handed out; written by its first taker */
+        uint32_t *dropped;              /* guarded slots without header, under the lock */
+        unsigned char *kind;            /* RNI_GUARD_* of each slot below fresh; written by its first taker */
 };
 
 /* One slot on its way out of or into a slab. */
-struct slot { struct slab *slab; size_t index; bool fresh; };
+struct slot { struct slab *slab; size_t index; };
 
 static a32 lock;
 static aword table[SLABS];              /* written under the lock, read by signal handlers */
 static a32 nslabs;
 static struct slab *with_dropped;       /* under the lock */
-static aword slots_out, bytes_mapped;   /* written under the lock */
+static aword slots_out;
+static aword bytes_mapped;              /* written under the lock */
 static size_t slot_size;                /* guard and usable */
 static size_t stride;                   /* from slot to slot */
 
@@ -97,125 +98,170 @@ static struct slab *last_slab(void)
         return n ? (struct slab *)load_rlx(&table[n - 1]) : NULL;      /* under the lock */
 }
 
-/* Picks up to n slots; under the lock. Dropped ones first: their page tables are there. */
-static size_t pick(struct slot *v, size_t n)
+/* Picks up to n slots that were dropped; under the lock. */
+static size_t pick_dropped(struct slot *v, size_t n)
 {
         size_t k = 0;
         struct slab *sl;
 
         while (k < n && (sl = with_dropped) != NULL) {
-                v[k++] = (struct slot){ sl, sl->dropped[--sl->ndropped], false };
+                v[k++] = (struct slot){ sl, sl->dropped[--sl->ndropped] };
                 if (sl->ndropped == 0)
                         with_dropped = sl->next;
         }
-        if (k > 0)
-                return k;
-        sl = last_slab();
-        if ((!sl || sl->fresh == sl->nslots) && !(sl = new_slab()))
-                return 0;
-        while (k < n && sl->fresh < sl->nslots)
-                v[k++] = (struct slot){ sl, sl->fresh++, true };
         return k;
 }
 
-/* The batch grows with the number in use: a program with three goroutines does not touch the pages
- * of 32 stacks. */
-static size_t batch_now(size_t n)
+/* Sets up to n fresh slots aside; under the lock. */
+static void pick_run(struct stack_run *r, size_t n)
 {
-        size_t most = load_rlx(&slots_out) / 4; /* under the lock */
+        struct slab *sl = last_slab();
 
-        most = most < 4 ? 4 : most;
+        if ((!sl || sl->fresh == sl->nslots) && !(sl = new_slab()))
+                return;
+        if (n > sl->nslots - sl->fresh)
+                n = sl->nslots - sl->fresh;
+        *r = (struct stack_run){ sl, sl->fresh, sl->fresh + n };
+        sl->fresh += n;
+}
+
+/* Puts a slot on its slab's list; under the lock. */
+static void list_dropped(struct slab *sl, size_t index)
+{
+        if (sl->ndropped == 0) {
+                sl->next = with_dropped;
+                with_dropped = sl;
+        }
+        sl->dropped[sl->ndropped++] = (uint32_t)index;
+}
+
+/* Both batches grow with the number in use: a program with three goroutines does not touch the
+ * pages of 32 stacks, nor fill the page tables of 512. */
+static size_t batch_now(size_t most)
+{
+        size_t n = load_rlx(&slots_out) / 4;    /* a heuristic */
+
+        n = n < 4 ? 4 : n;
         return n < most ? n : most;
 }
 
-static char *slot_lo(const struct slot *v)
+static char *slot_lo(const struct slab *sl, size_t index)
 {
-        return v->slab->base + v->index * stride;
+        return sl->base + index * stride;
 }
 
-static void guard_fresh(const struct slot *v, size_t n)
+static void guard_run(const struct stack_run *r)
 {
-        void *lo[SLOT_BATCH];
-        unsigned char kind[SLOT_BATCH];
+        void *lo[GUARD_BATCH];
+        size_t n;
 
-        for (size_t i = 0; i < n; i++)
-                lo[i] = slot_lo(&v[i]);
-        rni_guard_make(lo, n, kind);
-        for (size_t i = 0; i < n; i++) {
-                v[i].slab->kind[v[i].index] = kind[i];
-                rni_tool_stack((char *)lo[i] + rni_guard_size(), (char *)lo[i] + slot_size);
+        for (size_t at = r->at; at < r->end; at += n) {
+                n = r->end - at < GUARD_BATCH ? r->end - at : GUARD_BATCH;
+                for (size_t i = 0; i < n; i++) {
+                        char *p = slot_lo(r->slab, at + i);
+                        lo[i] = p;
+                        rni_tool_stack(p + rni_guard_size(), p + slot_size);
+                }
+                rni_guard_make(lo, n, r->slab->kind + at);
         }
 }
 
-size_t rni_slab_take(struct stack **out, size_t n)
+/* Dropped slots first: their page tables are there. */
+static size_t refill(struct stack_run *r, struct slot *v, size_t n)
 {
-        struct slot v[SLOT_BATCH];
+        size_t k;
 
         memlock_take(&lock);
-        n = pick(v, batch_now(n < SLOT_BATCH ? n : SLOT_BATCH));
-        store_rlx(&slots_out, load_rlx(&slots_out) + n);        /* under the lock */
+        k = pick_dropped(v, n);
+        if (k == 0)
+                pick_run(r, n > 1 ? batch_now(SLOT_RUN) : 1);
         memlock_drop(&lock);
-        if (n > 0 && v[0].fresh)
-                guard_fresh(v, n);
-        for (size_t i = 0; i < n; i++) {
-                out[i] = rni_slot_header(slot_lo(&v[i]), slot_size, v[i].slab->kind[v[i].index], v[i].index);
-                out[i]->slab = v[i].slab;
-        }
-        return n;
+        if (k == 0)
+                guard_run(r);
+        return k;
+}
+
+static struct stack *header(const struct slot *v)
+{
+        char *lo = slot_lo(v->slab, v->index);
+        struct stack *s = rni_slot_header(rni_slot_header_at(lo, slot_size, v->index), lo, slot_size,
+                                          v->slab->kind[v->index]);
+
+        s->slab = v->slab;
+        s->index = v->index;
+        return s;
+}
+
+size_t rni_slab_take(struct stack_run *r, struct stack **out, size_t n)
+{
+        struct slot v[SLOT_BATCH];
+        size_t k = 0;
+
+        n = batch_now(n);
+        if (r->at == r->end)
+                k = refill(r, v, n);
+        if (k == 0)
+                for (; k < n && r->at < r->end; k++)
+                        v[k] = (struct slot){ r->slab, r->at++ };
+        fetch_add(&slots_out, k);
+        for (size_t i = 0; i < k; i++)
+                out[k - 1 - i] = header(&v[i]); /* the lowest address comes out first */
+        return k;
+}
+
+void rni_slab_give(struct stack_run *r)
+{
+        if (r->at == r->end)
+                return;
+        memlock_take(&lock);
+        while (r->end > r->at)
+                list_dropped(r->slab, --r->end);
+        memlock_drop(&lock);
 }
 
 /* By address: neighbours then go back in one piece. Mostly sorted already. */
 static void sort(struct stack **s, size_t n)
 {
-        for (size_t i = 1; i < n; i++) {
-                struct stack *x = s[i];
-                size_t k = i;
-                for (; k > 0 && s[k - 1]->lo > x->lo; k--)
-                        s[k] = s[k - 1];
-                s[k] = x;
-        }
+        for (size_t gap = SLOT_TRIM / 2; gap > 0; gap /= 4)
+                for (size_t i = gap; i < n; i++) {
+                        struct stack *x = s[i];
+                        size_t k = i;
+                        for (; k >= gap && s[k - gap] > x; k -= gap)
+                                s[k] = s[k - gap];
+                        s[k] = x;
+                }
 }
 
 /* Light guards may lie in a dropped range, and so make neighbours one range; the others stay out of
  * it. */
-static void drop_pages(void *const *lo, const unsigned char *kind, size_t n)
+static void drop_pages(const struct slot *v, size_t n)
 {
-        void *light[SLOT_BATCH];
+        static void *light[SLOT_TRIM];          /* one caller at a time */
         size_t k = 0;
 
         for (size_t i = 0; i < n; i++) {
-                if (kind[i] == RNI_GUARD_LIGHT)
-                        light[k++] = lo[i];
+                char *lo = slot_lo(v[i].slab, v[i].index);
+                if (v[i].slab->kind[v[i].index] == RNI_GUARD_LIGHT)
+                        light[k++] = lo;
                 else
-                        rni_vm_drop((char *)lo[i] + rni_guard_size(), slot_size - rni_guard_size());
+                        rni_vm_drop(lo + rni_guard_size(), slot_size - rni_guard_size());
         }
         rni_vm_drop_many(light, k, stride);
 }
 
 void rni_slab_drop(struct stack **s, size_t n)
 {
-        struct slot v[SLOT_BATCH];
-        void *lo[SLOT_BATCH];
-        unsigned char kind[SLOT_BATCH];
+        static struct slot v[SLOT_TRIM];        /* one caller at a time */
 
         sort(s, n);
-        for (size_t i = 0; i < n; i++) {                /* the headers go with the pages */
-                lo[i] = s[i]->lo;
-                kind[i] = (unsigned char)s[i]->guard;
-                v[i] = (struct slot){ s[i]->slab, (size_t)(s[i]->lo - s[i]->slab->base) / stride, false };
-        }
-        drop_pages(lo, kind, n);
+        for (size_t i = 0; i < n; i++)          /* the headers go with the pages */
+                v[i] = (struct slot){ s[i]->slab, s[i]->index };
+        drop_pages(v, n);
         memlock_take(&lock);
-        for (size_t i = n; i-- > 0; ) {                 /* the lowest comes out first again */
-                struct slab *sl = v[i].slab;
-                if (sl->ndropped == 0) {
-                        sl->next = with_dropped;
-                        with_dropped = sl;
-                }
-                sl->dropped[sl->ndropped++] = (uint32_t)v[i].index;
-        }
-        store_rlx(&slots_out, load_rlx(&slots_out) - n);        /* under the lock */
+        for (size_t i = n; i-- > 0; )           /* the lowest comes out first again */
+                list_dropped(v[i].slab, v[i].index);
         memlock_drop(&lock);
+        fetch_add(&slots_out, (size_t)0 - n);
 }
 
 bool rni_slab_guard_hit(const char *addr, struct stack **owner)

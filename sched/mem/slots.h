@@ -11,15 +11,29 @@ enum {
         SLOT_GUARD = 64 * 1024,         /* one page would be stepped over by a buffer of PATH_MAX */
         SLOT_LEAST = 16 * 1024,         /* no smaller usable size */
         SLOT_BATCH = 32,                /* stacks that move between two places at a time */
+        SLOT_RUN = 512,                 /* fresh slots set aside for one taker, at most */
+        SLOT_TRIM = 512,                /* stacks that give their pages back at a time */
         SLOT_COLOURS = 16,
         SLOT_HEADER = (sizeof(struct stack) + RNI_LINE - 1) / RNI_LINE * RNI_LINE,
 };
 
-/* Writes the header of the stack at lo, of size bytes with its guard. Hot headers and frames of
- * many goroutines would all fall into the same sets of the first-level cache if they all had the
- * same offset in their page: index picks one of a few. */
-struct stack *rni_slot_header(char *lo, size_t size, unsigned guard, size_t index);
+/* Writes the header of the stack at lo, of size bytes with its guard; the memory is zero. Hot
+ * headers and frames of many goroutines would all fall into the same sets of the first-level cache
+ * if they all had the same offset in their page: index picks one of a few. */
+struct stack *rni_slot_header(char *top, char *lo, size_t size, unsigned guard);
 char *rni_slot_header_at(char *lo, size_t size, size_t index);
+
+/* Is s a mapping of its own, not a slot? Half a cache line in its address tells: the header of a
+ * stack that has been idle for long is not worth a miss. */
+static inline char *slot_odd_at(char *top)
+{
+        return top - RNI_LINE / 2;
+}
+
+static inline bool slot_odd(const struct stack *s)
+{
+        return (uintptr_t)s % RNI_LINE != 0;
+}
 
 /* -- guard.c -- */
 void   rni_guard_init(void);
@@ -33,9 +47,10 @@ bool   rni_canary_dead(const char *floor);
 
 /* -- slab.c -- */
 void   rni_slab_init(size_t usable);
-/* up to n stacks, 0 when memory is out */
-size_t rni_slab_take(struct stack **out, size_t n);
-/* n <= SLOT_BATCH: gives back their pages, headers and all */
+/* up to n <= SLOT_BATCH stacks, 0 when memory is out; n > 1 may set more aside in r */
+size_t rni_slab_take(struct stack_run *r, struct stack **out, size_t n);
+void   rni_slab_give(struct stack_run *r);                      /* what is set aside goes back */
+/* n <= SLOT_TRIM: gives back their pages, headers and all; one caller at a time. Sorts s. */
 void   rni_slab_drop(struct stack **s, size_t n);
 size_t rni_slab_out(void);                                      /* slots taken and not dropped */
 size_t rni_slab_bytes(void);

@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: MIT
  * Stacks on their way: from a P's cache (no lock, newest first, so the hot one comes back), through
- * the global list, to the slabs. A cache that overflows sends its older half to the global list;
- * what that does not want gives its pages back. Invariant: a stack is in exactly one of these
- * places or bound to one goroutine. The global list is under the lock. Callers: core/spawn,
- * core/sched, boot, panic. */
+ * the global list, to the slabs. A cache that overflows sends its older half to the list as one
+ * batch; a cache that is empty takes the newest batch. The addresses in a batch lie in the memory of
+ * its first stack, so moving one touches a few lines of that stack and none of the others.
+ *
+ * Stacks on the list stay resident: a million goroutines that end make no system call, and the next
+ * burst finds their stacks as they are. rni_stack_trim gives back what nobody needs: of the stacks
+ * that have been on the list all the time since the last trim (a low-water mark says how many) those
+ * above LIST_MOST, the oldest first. So trims some time apart spare what comes and goes between
+ * them, and trims in a row, by who is idle, bring a burst of any size back down to LIST_MOST.
+ *
+ * Invariant: a stack is in exactly one of these places or bound to one goroutine. The list is under
+ * the lock. Callers: core/spawn, core/sched, core/idle, boot, panic. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,16 +20,24 @@
 #include "sched/os/tools.h"
 
 enum {
-        CACHE_MOST = 64,
-        /* How many stacks keep their pages on the global list. TSan's fibers go with the headers:
-         * under it all do. */
+        /* How many stacks always keep their pages on the global list. TSan's fibers go with the
+         * headers: under it all do. */
         LIST_MOST = RNI_TSAN ? 1 << 30 : 1024,
 };
-_Static_assert(CACHE_MOST == 2 * SLOT_BATCH, "overflow moves half of the cache");
+_Static_assert(RNI_STACK_CACHED == 2 * SLOT_BATCH, "overflow moves half of the cache");
+
+/* Lies right below the header of s[0]. */
+struct batch {
+        struct batch *older, *newer;
+        size_t n;                       /* 1 to SLOT_BATCH */
+        struct stack *s[SLOT_BATCH];    /* newest last */
+};
 
 static a32 lock;
-static struct stack *list;              /* under the lock; newest first */
-static aword list_n;                    /* written under the lock */
+static struct batch *newest, *oldest;   /* under the lock */
+static size_t low;                      /* under the lock: the smallest list_n since the last trim */
+static aword list_n;                    /* stacks in batches; written under the lock */
+static a32 trimming;
 static size_t usable_default = 196608;
 
 /* "65536", "64K", "1M"; 0 when it is none of that. */
@@ -83,12 +99,15 @@ char *rni_slot_header_at(char *lo, size_t size, size_t index)
         return lo + size - SLOT_HEADER - index % SLOT_COLOURS * RNI_LINE;
 }
 
-struct stack *rni_slot_header(char *lo, size_t size, unsigned guard, size_t index)
+struct stack *rni_slot_header(char *top, char *lo, size_t size, unsigned guard)
 {
-        char *top = rni_slot_header_at(lo, size, index);
         struct stack *s = (struct stack *)(void *)top;
 
-        *s = (struct stack){ .lo = lo, .floor = lo + rni_guard_size(), .hi = top, .size = size, .guard = guard };
+        s->lo = lo;
+        s->floor = lo + rni_guard_size();
+        s->hi = top;
+        s->size = size;
+        s->guard = guard;
         if (guard == RNI_GUARD_CANARY)
                 rni_canary_write(s->floor);
         return s;
@@ -102,100 +121,137 @@ static struct stack *bind(struct stack *s)
 
 struct stack *rni_stack_get_cached(struct stack_cache *c)
 {
-        struct stack *s = c->head;
+        struct stack *s;
 
-        if (unlikely(!s))
+        if (unlikely(c->n == 0))
                 return NULL;
-        c->head = s->next;
-        c->n--;
+        s = c->s[--c->n];
+        if (likely(c->n > 0))
+                __builtin_prefetch(c->s[c->n - 1], 1);
         return bind(s);
 }
 
+/* -- the global list -- */
+
+static void unlink_batch(struct batch *b)
+{
+        *(b->older ? &b->older->newer : &oldest) = b->newer;
+        *(b->newer ? &b->newer->older : &newest) = b->older;
+}
+
+static void list_count(size_t n)
+{
+        store_rlx(&list_n, n);                  /* under the lock */
+        if (n < low)
+                low = n;
+}
+
+/* The newest batch, or its newest n stacks. */
 static size_t list_take(struct stack **out, size_t n)
 {
-        size_t k = 0;
+        struct batch *b;
 
         if (load_rlx(&list_n) == 0)             /* a hint: one that comes right now serves the next caller */
                 return 0;
         memlock_take(&lock);
-        for (; k < n && list; k++) {
-                out[k] = list;
-                list = list->next;
+        b = newest;
+        n = !b ? 0 : n < b->n ? n : b->n;
+        if (n > 0) {
+                memcpy(out, b->s + b->n - n, n * sizeof *out);
+                b->n -= n;
+                if (b->n == 0)
+                        unlink_batch(b);
+                list_count(load_rlx(&list_n) - n);      /* under the lock */
         }
-        store_rlx(&list_n, load_rlx(&list_n) - k);      /* under the lock */
+        memlock_drop(&lock);
+        return n;
+}
+
+/* Nobody runs on these n <= SLOT_BATCH stacks. */
+static rni_noinline void list_put(struct stack *const *s, size_t n)
+{
+        struct batch *b = (struct batch *)(void *)s[0] - 1;
+
+        rni_tool_reuse(b, b + 1);
+        memcpy(b->s, s, n * sizeof *s);
+        b->n = n;
+        b->newer = NULL;
+        memlock_take(&lock);
+        b->older = newest;
+        *(newest ? &newest->newer : &oldest) = b;
+        newest = b;
+        store_rlx(&list_n, load_rlx(&list_n) + n);      /* under the lock */
+        memlock_drop(&lock);
+}
+
+/* Takes the oldest surplus off the list; out has room for SLOT_TRIM. *more: what stays is still too
+ * much. */
+static size_t list_surplus(struct stack **out, bool *more)
+{
+        size_t n, spare, k = 0;
+
+        memlock_take(&lock);
+        n = load_rlx(&list_n);                  /* under the lock */
+        spare = low > LIST_MOST ? low - LIST_MOST : 0;
+        while (k < spare && k + oldest->n <= SLOT_TRIM) {
+                memcpy(out + k, oldest->s, oldest->n * sizeof *out);
+                k += oldest->n;
+                unlink_batch(oldest);
+        }
+        low = n - k;
+        store_rlx(&list_n, n - k);              /* under the lock */
+        *more = n - k > LIST_MOST;
         memlock_drop(&lock);
         return k;
 }
 
-/* Puts a chain on the list as far as there is room for it; returns the rest. */
-static struct stack *list_put(struct stack *s)
+bool rni_stack_trim(void)
 {
+        static struct stack *s[SLOT_TRIM];      /* whoever set trimming */
+        bool more;
         size_t n;
 
-        memlock_take(&lock);
-        n = load_rlx(&list_n);                  /* under the lock */
-        while (s && n < LIST_MOST) {
-                struct stack *next = s->next;
-                s->next = list;
-                list = s;
-                s = next;
-                n++;
-        }
-        store_rlx(&list_n, n);                  /* under the lock */
-        memlock_drop(&lock);
-        return s;
+        if (likely(load_rlx(&list_n) <= LIST_MOST))     /* a hint: the next one looks again */
+                return false;
+        if (load_rlx(&trimming) != 0 || !cas(&trimming, 0, 1))  /* a hint: the cas decides */
+                return false;
+        n = list_surplus(s, &more);
+        if (n > 0)
+                rni_slab_drop(s, n);
+        store_rel(&trimming, 0);                /* rel: done with s; pairs with the cas */
+        return more;
 }
 
-/* A chain that leaves a cache for good. */
-static rni_cold void give(struct stack *s)
-{
-        s = list_put(s);
-        while (s) {
-                struct stack *batch[SLOT_BATCH];
-                size_t n = 0;
-                for (; s && n < SLOT_BATCH; s = s->next)
-                        batch[n++] = s;
-                rni_slab_drop(batch, n);
-        }
-}
+/* -- taking and putting -- */
 
 struct stack *rni_stack_get(struct stack_cache *c, size_t size)
 {
-        struct stack *batch[SLOT_BATCH], *s;
-        size_t want = c ? SLOT_BATCH : 1, n;
+        struct stack_cache one = { .n = 0 };
+        size_t n;
 
         if (size != 0 && size > SIZE_MAX / 2)
                 return NULL;
         if (size != 0 && round_usable(size) != usable_default) {
-                s = rni_odd_get(round_usable(size));
+                struct stack *s = rni_odd_get(round_usable(size));
                 return s ? bind(s) : NULL;
         }
-        if (c && (s = rni_stack_get_cached(c)) != NULL)
-                return s;
-        n = list_take(batch, want);
-        if (n == 0)
-                n = rni_slab_take(batch, want);
-        if (n == 0)
-                return NULL;
-        for (size_t i = n; i-- > 1; ) {                 /* the lowest address comes out first */
-                batch[i]->next = c->head;
-                c->head = batch[i];
-                c->n++;
+        if (!c)
+                c = &one;
+        if (c->n == 0) {
+                size_t want = c == &one ? 1 : SLOT_BATCH;
+                n = list_take(c->s, want);
+                if (n == 0)
+                        n = rni_slab_take(&c->run, c->s, want);
+                c->n = (unsigned)n;
         }
-        return bind(batch[0]);
+        return rni_stack_get_cached(c);
 }
 
-/* The newer half and the one just put stay. */
 static rni_noinline void overflow(struct stack_cache *c)
 {
-        struct stack *s = c->head, *rest;
-
-        for (unsigned i = c->n - SLOT_BATCH; i > 1; i--)
-                s = s->next;
-        rest = s->next;
-        s->next = NULL;
+        list_put(c->s, SLOT_BATCH);
         c->n -= SLOT_BATCH;
-        give(rest);
+        memcpy(c->s, c->s + SLOT_BATCH, SLOT_BATCH * sizeof c->s[0]);
 }
 
 static void put_odd(struct stack_cache *c, struct stack *s)
@@ -213,29 +269,28 @@ void rni_stack_put(struct stack_cache *c, struct stack *s)
                 rni_odd_put(c->odd);
                 c->odd = NULL;
         }
-        if (unlikely(s->odd)) {
+        if (unlikely(slot_odd(s))) {
                 put_odd(c, s);
                 return;
         }
-        s->next = c ? c->head : NULL;
-        if (!c) {
-                give(s);
+        if (unlikely(!c)) {
+                list_put(&s, 1);
                 return;
         }
-        c->head = s;
-        if (unlikely(++c->n > CACHE_MOST))
+        if (unlikely(c->n == RNI_STACK_CACHED))         /* the newest of these was put before s: nobody runs on it */
                 overflow(c);
+        c->s[c->n++] = s;
 }
 
 void rni_stack_cache_flush(struct stack_cache *c)
 {
-        struct stack *s = c->head;
-
         if (c->odd)
                 rni_odd_put(c->odd);
-        *c = (struct stack_cache){ 0 };
-        if (s)
-                give(s);
+        c->odd = NULL;
+        rni_slab_give(&c->run);
+        for (unsigned i = 0; i < c->n; i += SLOT_BATCH)
+                list_put(c->s + i, c->n - i < SLOT_BATCH ? c->n - i : SLOT_BATCH);
+        c->n = 0;
 }
 
 bool rni_stack_guard_hit(const void *addr, struct stack **owner)
@@ -244,7 +299,8 @@ bool rni_stack_guard_hit(const void *addr, struct stack **owner)
         return rni_slab_guard_hit(addr, owner) || rni_odd_guard_hit(addr, owner);
 }
 
+/* The kind now is the weakest that any stack has: as long as it is better, no header is read. */
 bool rni_stack_canary_dead(const struct stack *s)
 {
-        return s->guard == RNI_GUARD_CANARY && rni_canary_dead(s->floor);
+        return unlikely(rni_guard_kind() == RNI_GUARD_CANARY) && s->guard == RNI_GUARD_CANARY && rni_canary_dead(s->floor);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Goroutine stacks. Default-size stacks are slots of large slabs: 256 KiB of addresses each
  * (RUNNEL_STACK), of which the lowest 64 KiB are guard; only touched pages are resident. Freed ones
- * are cached per P, then in a global list; surplus ones give their pages back. A stack of another
- * size is a mapping of its own. The header lies at the very top of the stack, in the page that is
- * resident anyway.
+ * are cached per P, then in a global list; surplus ones stay resident until rni_stack_trim. A stack
+ * of another size is a mapping of its own. The header lies at the very top of the stack, in the page
+ * that is resident anyway.
  *
  * Invariant: a stack is in exactly one place: bound to one goroutine, in one cache, or on the
  * global list. */
@@ -14,7 +14,7 @@
 #include "sched/base/atomic.h"
 
 struct stack {
-        struct stack *next;       /* in a cache or on the global list */
+        size_t index;             /* of the slot in its slab */
         union {
                 struct slab *slab;        /* of which it is a slot */
                 struct odd_node *node;    /* by which an odd one is found */
@@ -27,19 +27,23 @@ struct stack {
         char *hi;
         size_t size;              /* usable bytes plus guard, as mapped */
         unsigned guard;           /* RNI_GUARD_* */
-        unsigned odd;             /* not a slab slot: unmapped when freed */
         void *san_fiber;          /* TSan's fiber, ASan's fake stack: owned by core */
         void *san_fake;
         struct rn_call scratch;   /* what rni_capture_stub writes while this stack runs */
 };
 _Static_assert(offsetof(struct stack, scratch) == 72, "assembly knows it as RNI_STACK_SCRATCH_OFF");
 
-/* One per P, owner only. */
+/* Fresh slots set aside for one taker: guarded, never touched. */
+struct stack_run { struct slab *slab; size_t at, end; };
+
+/* One per P, owner only. An array of addresses, so that a stack that is moved on is not touched. */
+enum { RNI_STACK_CACHED = 64 };
 struct stack_cache {
-        struct stack *head;       /* newest first */
         unsigned n;
         /* put back last, perhaps still run on: unmapped at the next put */
         struct stack *odd;
+        struct stack_run run;
+        struct stack *s[RNI_STACK_CACHED];        /* newest last */
 };
 
 /* reads RUNNEL_STACK, finds which guard the kernel has */
@@ -51,9 +55,13 @@ struct stack *rni_stack_get_cached(struct stack_cache *c);
 /* slow path: size 0 = default, otherwise usable bytes; NULL when memory or addresses are out. c
  * may be NULL. Refills c. */
 struct stack *rni_stack_get(struct stack_cache *c, size_t size);
-/* s is no longer run on, or is by the caller until its next switch on this P: it goes to the
- * head of c; surplus leaves from the tail. c may be NULL: then s must not be run on any more. */
+/* s is no longer run on, or is by the caller until its next switch on this P: it is the newest in
+ * c; surplus leaves from the oldest. No system call for a default stack. c may be NULL: then s must
+ * not be run on any more. */
 void rni_stack_put(struct stack_cache *c, struct stack *s);
+/* Gives the pages of some surplus stacks, at most 512, back to the system; false: nothing more to
+ * do. A load if there is no surplus. Any thread; for who has nothing better to do. */
+bool rni_stack_trim(void);
 void rni_stack_cache_flush(struct stack_cache *c);   /* a P goes: everything to the global list */
 /* is addr in some stack's guard? safe in a signal handler; *owner: its header, NULL when that
  * slot is not in use. False for stacks that only have a canary. */

@@ -25,6 +25,7 @@
 #define CHECK(x) ((x) ? (void)0 : (dprintf(2, "%s:%d: %s\n", __FILE__, __LINE__, #x), _exit(99)))
 
 enum { THREADS = 4, SKIPPED = 77, CACHED = RNI_TSAN ? 1 << 30 : 64 + 1024 };
+enum { MARK = 512, DEEP = 9000 };       /* below hi, in its page and deeper; the very top changes in a stack that nobody has */
 
 /* Instrumented or simulated: everything is slower and takes more memory. */
 static bool checked(void)
@@ -258,7 +259,7 @@ static void reuse_child(void)
 
         for (int i = 0; i < 100; i++) {
                 CHECK((s[i] = rni_stack_get(&c, 0)) != NULL);
-                s[i]->hi[-1] = (char)i;
+                s[i]->hi[-MARK] = (char)i;
                 s[i]->san_fiber = s[i];
         }
         rni_stack_put(&c, s[3]);
@@ -267,17 +268,22 @@ static void reuse_child(void)
         CHECK(rni_stack_get_cached(&c) == s[3]);
         for (int i = 0; i < 100; i++) {
                 rni_stack_put(&c, s[i]);
-                CHECK(c.head == s[i] && c.n <= 64);     /* the newest never leaves: it may still be run on */
+                CHECK(c.s[c.n - 1] == s[i] && c.n <= 64);     /* the newest never leaves: it may still be run on */
         }
         rni_stack_cache_flush(&c);
         CHECK(c.n == 0 && !rni_stack_get_cached(&c));
         CHECK(rni_stack_in_use() == 0);
         for (int i = 0; i < 100; i++) {
                 struct stack *t = rni_stack_get(&c, 0);
-                CHECK(t && t->floor == t->lo + 65536 && t->hi <= (char *)t && !t->odd);
-                CHECK(t->san_fiber == NULL || (t->san_fiber == t && t->hi[-1] < 100));
+                CHECK(t && t->floor == t->lo + 65536 && t->hi <= (char *)t && t->size == (size_t)65536 + 196608);
+                CHECK(t->san_fiber == NULL || (t->san_fiber == t && t->hi[-MARK] < 100));
                 t->san_fiber = &c;
         }
+        for (int i = 0; i < 2000; i++) {                /* what a cache has set aside is not lost with it */
+                CHECK((s[0] = rni_stack_get(i % 2 ? NULL : &c, 0)) != NULL);
+                rni_stack_cache_flush(&c);
+        }
+        CHECK(rni_stack_bytes() < (size_t)2500 * 270000);
 }
 CHILD_TEST(stacks_come_back_newest_first_and_whole, reuse_child, NULL)
 
@@ -288,42 +294,106 @@ static int by_address(const void *a, const void *b)
         return (*x > *y) - (*x < *y);
 }
 
-/* A burst ends: its pages go back, its guards stay, and the next burst gets every stack once. */
-static void burst_child(void)
+static void trim_all(void)
 {
-        enum { MOST = 20000 };
-        static struct stack *s[MOST];
-        struct stack_cache c = { 0 };
-        size_t n = checked() ? 3000 : MOST, before = resident(), kept = 0, idle;
+        for (int calls = 0; rni_stack_trim(); calls++)
+                CHECK(calls < 1000);
+}
 
+/* n stacks, each once, written to in its first page and deeper; sorts s. */
+static void take(struct stack_cache *c, struct stack **s, size_t n)
+{
         for (size_t i = 0; i < n; i++) {
-                CHECK((s[i] = rni_stack_get(&c, 0)) != NULL);
-                s[i]->hi[-8] = 1;
-                s[i]->hi[-9000] = 2;
+                CHECK((s[i] = rni_stack_get(c, 0)) != NULL);
+                s[i]->hi[-MARK] = 1;
+                s[i]->hi[-DEEP] = 2;
         }
-        CHECK(resident() > before + n * 2 * rni_page);
-        for (size_t i = 0; i < n; i++)
-                rni_stack_put(&c, s[i]);
-        idle = resident();
-        CHECK(checked() || idle < before + CACHED * 4 * rni_page + (2 << 20));
-        CHECK(rni_stack_in_use() <= 64);
-        for (size_t i = 0; i < n; i++) {
-                CHECK((s[i] = rni_stack_get(&c, 0)) != NULL);
-                CHECK(s[i]->hi[-8] == (s[i]->hi[-9000] ? 1 : 0));
-                kept += s[i]->hi[-8] != 0;
-                if (s[i]->guard == RNI_GUARD_CANARY)
-                        CHECK(!rni_stack_canary_dead(s[i]));
-                else
-                        CHECK(!readable(s[i]->lo) && !readable(s[i]->floor - 1));
-        }
-        CHECK(kept <= CACHED && kept > 0);
         qsort(s, n, sizeof s[0], by_address);
         for (size_t i = 1; i < n; i++)
                 CHECK(s[i - 1] != s[i] && s[i - 1]->hi < s[i]->lo);
 }
+
+static void put_all(struct stack_cache *c, struct stack **s, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                rni_stack_put(c, s[i]);
+}
+
+enum { BURST = 20000 };
+static struct stack *crowd[BURST];
+
+static size_t burst(void)
+{
+        return checked() ? 3000 : BURST;
+}
+
+/* A burst ends: a trim gives its pages back, its guards stay, and the next burst gets every stack once. */
+static void burst_child(void)
+{
+        struct stack_cache c = { 0 };
+        size_t n = burst(), before = resident(), kept = 0;
+
+        CHECK(!rni_stack_trim());
+        take(&c, crowd, n);
+        CHECK(resident() > before + n * 2 * rni_page);
+        put_all(&c, crowd, n);
+        trim_all();
+        CHECK(checked() || resident() < before + CACHED * 4 * rni_page + (2 << 20));
+        CHECK(rni_stack_in_use() <= 64);
+        for (size_t i = 0; i < n; i++) {
+                CHECK((crowd[i] = rni_stack_get(&c, 0)) != NULL);
+                CHECK(crowd[i]->hi[-MARK] == (crowd[i]->hi[-DEEP] ? 1 : 0));
+                kept += crowd[i]->hi[-MARK] != 0;
+                if (crowd[i]->guard == RNI_GUARD_CANARY)
+                        CHECK(!rni_stack_canary_dead(crowd[i]));
+                else
+                        CHECK(!readable(crowd[i]->lo) && !readable(crowd[i]->floor - 1));
+        }
+        CHECK(kept <= CACHED && kept > 0);
+        put_all(&c, crowd, n);
+        trim_all();
+        take(&c, crowd, n);
+}
 CHILD_TEST(burst_gives_its_memory_back, burst_child, NULL)
 CHILD_TEST(burst_mprotect, burst_child, "mprotect")
 CHILD_TEST(burst_canary, burst_child, "canary")
+
+/* Without a trim the next burst finds the pages as they were left. */
+static void resident_child(void)
+{
+        struct stack_cache c = { 0 };
+        size_t n = burst(), full;
+
+        take(&c, crowd, n);
+        full = resident();
+        put_all(&c, crowd, n);
+        CHECK(checked() || resident() + (1 << 20) > full);
+        for (size_t i = 0; i < n; i++) {
+                CHECK((crowd[i] = rni_stack_get(&c, 0)) != NULL);
+                CHECK(crowd[i]->hi[-DEEP] == 2);        /* zero in a dropped or a fresh one */
+        }
+}
+CHILD_TEST(surplus_is_used_again_while_resident, resident_child, NULL)
+
+/* What was taken from the list since the last trim is needed; what was not, is not. */
+static void spare_child(void)
+{
+        struct stack_cache c = { 0 };
+        size_t n = burst(), before = resident(), full;
+
+        take(&c, crowd, n);
+        put_all(&c, crowd, n);
+        full = resident();
+        for (int round = 0; round < 3; round++) {
+                CHECK(rni_stack_trim() != RNI_TSAN);    /* all of it came back since the last one */
+                CHECK(checked() || resident() + (1 << 20) > full);
+                take(&c, crowd, n);
+                put_all(&c, crowd, n);
+        }
+        trim_all();
+        CHECK(checked() || resident() < before + CACHED * 4 * rni_page + (2 << 20));
+}
+CHILD_TEST(a_trim_spares_what_was_needed_since_the_last, spare_child, NULL)
 
 static void odd_child(void)
 {
@@ -332,9 +402,9 @@ static void odd_child(void)
         char *lo, *hi;
         size_t bytes = rni_stack_bytes();
 
-        CHECK((small = rni_stack_get(&c, 1)) != NULL && small->size == 65536 + 16384 && small->odd);
+        CHECK((small = rni_stack_get(&c, 1)) != NULL && small->size == 65536 + 16384);
         CHECK((big = rni_stack_get(&c, 3000001)) != NULL && big->size == 65536 + (3000001 / rni_page + 1) * rni_page);
-        CHECK(!(s = rni_stack_get(&c, 196608))->odd);
+        CHECK((s = rni_stack_get(&c, 196608)) != NULL && s->size == 65536 + 196608);
         big->floor[0] = big->hi[-1] = small->floor[0] = small->hi[-1] = 1;
         lo = big->lo;
         rni_stack_put(&c, big);
@@ -372,7 +442,7 @@ static void size_child(void)
                         setenv("RUNNEL_STACK", want[i].env, 1);
                         rni_stack_init();
                         CHECK(rni_stack_default() == want[i].usable);
-                        CHECK((s = rni_stack_get(&c, 0)) != NULL && s->size == 65536 + want[i].usable && !s->odd);
+                        CHECK((s = rni_stack_get(&c, 0)) != NULL && s->size == 65536 + want[i].usable);
                         s->floor[0] = s->hi[-1] = 1;
                         _exit(0);
                 }
@@ -437,9 +507,9 @@ static void *hammer(void *arg)
                 if ((s = *h) != NULL) {
                         aword *place = &swap_place[(r >> 50) % 8];
                         AO_t other = load_acq(place);           /* acq: pairs with the other thread's cas */
-                        CHECK(s->san_fiber == arg && s->hi[-1] == 1);
+                        CHECK(s->san_fiber == arg && s->hi[-MARK] == 1);
                         s->san_fiber = NULL;
-                        s->hi[-1] = 0;
+                        s->hi[-MARK] = 0;
                         if ((r >> 60) == 0 && cas(place, other, aptr(s)))
                                 s = (struct stack *)other;
                         if (s)
@@ -447,16 +517,16 @@ static void *hammer(void *arg)
                         *h = NULL;
                 } else {
                         s = rni_stack_get(c, 0);
-                        CHECK(s && s->san_fiber == NULL && s->hi[-1] == 0);
+                        CHECK(s && s->san_fiber == NULL && s->hi[-MARK] == 0);
                         s->san_fiber = arg;
-                        s->hi[-1] = 1;
+                        s->hi[-MARK] = 1;
                         *h = s;
                 }
         }
         for (int i = 0; i < HOLD; i++)
                 if (held[i]) {
                         held[i]->san_fiber = NULL;
-                        held[i]->hi[-1] = 0;
+                        held[i]->hi[-MARK] = 0;
                         rni_stack_put(c, held[i]);
                 }
         rni_stack_cache_flush(c);
@@ -479,37 +549,51 @@ static void hammer_child(void)
 }
 CHILD_TEST(nobody_gets_a_stack_that_somebody_has, hammer_child, NULL)
 
+static a32 runners;
+
+/* All take, return more than the list may keep, and trim. */
 static void *bursts(void *arg)
 {
-        enum { N = 1500 };
+        enum { N = 3000 };
         struct stack *s[N];
         struct stack_cache *c = arg;
 
-        for (int round = 0; round < (checked() ? 2 : 20); round++) {
+        for (int round = 0; round < (checked() ? 3 : 30); round++) {
                 for (int i = 0; i < N; i++) {
                         CHECK((s[i] = rni_stack_get(c, 0)) != NULL && s[i]->san_fake == NULL);
                         s[i]->san_fake = arg;
+                        *(void **)(void *)(s[i]->hi - MARK) = arg;
+                        *(int *)(void *)(s[i]->hi - DEEP) = i + round;
                 }
                 for (int i = 0; i < N; i++) {
-                        CHECK(s[i]->san_fake == arg);
+                        CHECK(s[i]->san_fake == arg && *(void **)(void *)(s[i]->hi - MARK) == arg);
+                        CHECK(*(int *)(void *)(s[i]->hi - DEEP) == i + round);
                         s[i]->san_fake = NULL;
                         rni_stack_put(c, s[i]);
+                        if (i % 64 == 0)
+                                rni_stack_trim();
                 }
         }
+        rni_stack_cache_flush(c);
+        fetch_add(&runners, (unsigned)-1);
         return NULL;
 }
 
 static void bursts_child(void)
 {
         pthread_t t[THREADS];
+        size_t before = resident();
 
+        store_rlx(&runners, THREADS);           /* before there is a second thread */
         for (int i = 0; i < THREADS; i++)
                 CHECK(pthread_create(&t[i], NULL, bursts, &caches[i]) == 0);
+        while (load_rlx(&runners) > 0)          /* joined below */
+                rni_stack_trim();
         for (int i = 0; i < THREADS; i++)
                 pthread_join(t[i], NULL);
-        for (int i = 0; i < THREADS; i++)
-                rni_stack_cache_flush(&caches[i]);
+        trim_all();
         CHECK(rni_stack_in_use() == 0);
+        CHECK(checked() || resident() < before + CACHED * 4 * rni_page + (4 << 20));
 }
 CHILD_TEST(dropped_stacks_go_round_among_threads, bursts_child, NULL)
 
@@ -598,6 +682,8 @@ int main(void)
                 cmocka_unit_test(burst_gives_its_memory_back),
                 cmocka_unit_test(burst_mprotect),
                 cmocka_unit_test(burst_canary),
+                cmocka_unit_test(surplus_is_used_again_while_resident),
+                cmocka_unit_test(a_trim_spares_what_was_needed_since_the_last),
                 cmocka_unit_test(other_sizes_are_mappings_of_their_own),
                 cmocka_unit_test(size_from_the_environment),
                 cmocka_unit_test(short_of_addresses_is_null_in_the_end),
