@@ -11,6 +11,8 @@
  *   void ctx_switch(struct ctx *from, const struct ctx *to)
  *        Saves the caller in *from and resumes *to by an indirect jump (a return would be mispredicted every time). Returns when
  *        somebody resumes *from, perhaps on another thread: everything derived from the thread must be fetched again.
+ *   const char *ctx_innermost(const struct ctx *c)
+ *        The address of its innermost frame.
  *   void ctx_jump(const struct ctx *to)                            (noreturn)
  *        The same, saving nothing.
  *   void ctx_make(struct ctx *c, void *lo, void *hi, void (*entry)(void))

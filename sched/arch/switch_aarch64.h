@@ -17,6 +17,12 @@ struct ctx {
         void *pc;
 };
 
+/* Where its innermost frame lies. */
+static inline const char *ctx_innermost(const struct ctx *c)
+{
+        return c->sp;
+}
+
 void rni_ctx_entry(void);       /* no C function: jumped to, on a stack of its own shape */
 
 #ifdef __ARM_FEATURE_BTI_DEFAULT

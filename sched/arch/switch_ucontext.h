@@ -13,6 +13,12 @@ struct ctx {
         void (*visitor)(void);  /* set by ctx_visit, which resumes the owner; he takes it back */
 };
 
+/* Where its innermost frame lies. */
+static inline const char *ctx_innermost(const struct ctx *c)
+{
+        return c->uc;
+}
+
 void rni_uc_switch(struct ctx *from, const struct ctx *to);
 _Noreturn void rni_uc_jump(const struct ctx *to);
 void rni_uc_make(struct ctx *c, void *lo, void *hi, void (*entry)(void));

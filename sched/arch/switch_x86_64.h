@@ -18,6 +18,12 @@ struct ctx {
         void *pc;
 };
 
+/* Where its innermost frame lies. */
+static inline const char *ctx_innermost(const struct ctx *c)
+{
+        return c->sp;
+}
+
 void rni_ctx_entry(void);       /* no C functions: jumped to, on stacks of their own shape */
 void rni_visit_entry(void);
 

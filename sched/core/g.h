@@ -122,6 +122,14 @@ static inline void g_prefetch(struct g *g)
                 __builtin_prefetch((char *)g + i, 1);
 }
 
+/* And the frames it goes on in, for a G that has run before. */
+static inline void g_prefetch_frames(const struct g *g)
+{
+        if (g->stack)
+                for (int i = 0; i < 3 * RNI_LINE; i += RNI_LINE)
+                        __builtin_prefetch(ctx_innermost(&g->ctx) + i, 1);
+}
+
 /* A list of Gs that changes hands as a whole. */
 struct g_list {
         struct g *head, *tail;

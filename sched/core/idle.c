@@ -406,6 +406,12 @@ static bool leave_idle(struct m *m, bool with_p)
         return ours;
 }
 
+/* Then there is time to give the pages of surplus stacks back. */
+static bool nobody_runs(void)
+{
+        return load_rlx(&sched.nidle_p) == load_rlx(&sched.nprocs) && !deadline_passed();   /* rlx: a hint */
+}
+
 /* Sleeps without a P; comes back with m->nextp, or with NULL to look again. */
 static void m_sleep(struct m *m)
 {
@@ -424,6 +430,8 @@ static void m_sleep(struct m *m)
                         break;
                 if (w == PARK_LOOK && !cas(&m->park, PARK_LOOK, PARK_ASLEEP))
                         continue;
+                if (nobody_runs() && rni_stack_trim())
+                        continue;   /* in slices, between which we can be woken */
                 if (sched.keeper == m)   /* only we and who takes us off the list change that to or from us */
                         in_time = keep(m);
                 else

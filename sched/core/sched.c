@@ -419,6 +419,7 @@ struct g *rni_gq_get(struct p *p)
                         struct g *g = g_list_pop(&rni_sched.gq);
 
                         g_prefetch(g);
+                        g_prefetch_frames(g);
                         runq_put(&p->runq, g);
                 }
                 store_rlx(&rni_sched.gq_n, n - taken);   /* rlx: under the lock; a late reader only locks in vain */
