@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Plain threads beside goroutines: the same calls on both sides, in all pairings, and threads that come and go. That each channel operation works from a thread is in the
- * channels' own tests. */
+ * Plain threads beside goroutines: the same calls on both sides, in all pairings, and threads that come and go.
+ * That each channel operation works from a thread is in the channels' own tests. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -185,7 +185,8 @@ static void choose(void *arg)
         int v;
 
         for (;;)
-                switch (rn_select([A] = rn_on_recv(s->a, &v), [B] = rn_on_recv(s->b, &v), [STOP] = rn_on_signal(s->stop))) {
+                switch (rn_select([A] = rn_on_recv(s->a, &v), [B] = rn_on_recv(s->b, &v),
+                                  [STOP] = rn_on_signal(s->stop))) {
                 case A:
                 case B:
                         atomic_fetch_add(&s->got, v);

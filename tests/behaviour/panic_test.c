@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * panic, defer, pcall and exit as far as the process lives on: what runs, in which order, and who catches what. Panics that nobody catches are in tests/crash. */
+ * panic, defer, pcall and exit as far as the process lives on: what runs, in which order, and who catches what.
+ * Panics that nobody catches are in tests/crash. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 

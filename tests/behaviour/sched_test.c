@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Who runs when: yielding, taking turns, stealing, running in parallel, and changing the number of processors meanwhile. Nothing here measures; a goroutine that should
- * come to run and does not hangs its test. */
+ * Who runs when: yielding, taking turns, stealing, running in parallel, and changing the number of processors
+ * meanwhile. Nothing here measures; a goroutine that should come to run and does not hangs its test. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -218,7 +218,8 @@ static void hog(struct hogs *h)
                 }
 }
 
-/* Two pairs on one processor; the one works a thousand times longer between its hand-overs. Each pair must share a time slice, not get one per hand-over. */
+/* Two pairs on one processor; the one works a thousand times longer between its hand-overs. Each pair must share a
+ * time slice, not get one per hand-over. */
 static void pair_of_hogs_and_light_pair_share_time_within_a_factor_of_20(void)
 {
         rn_chan(rn_nothing) done;
@@ -500,7 +501,8 @@ static void signals_while_processes_are_started_break_nothing(void)
         atomic_bool stop = false;
         rn_wg wg = { { 0 } }, pest = { { 0 } };
 
-        sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = ignore, .sa_flags = SA_ONSTACK | SA_RESTART }, NULL);   /* to stay: the last may come late */
+        /* It stays: the last signal may come late. */
+        sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = ignore, .sa_flags = SA_ONSTACK | SA_RESTART }, NULL);
         rn_wg_go(&pest, pester, &stop);
         for (int i = 0; i < 10; i++)
                 rn_wg_go(&wg, start_a_process);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Sleeping and deadlines: never early, at once where there is nothing to wait for, and nobody else is disturbed. How late a sleep may be is a matter of the machine:
- * limits here are generous. */
+ * Sleeping and deadlines: never early, at once where there is nothing to wait for, and nobody else is disturbed.
+ * How late a sleep may be is a matter of the machine: limits here are generous. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -8,7 +8,8 @@
 
 static void sleep_never_returns_early(void)
 {
-        static const rn_dur lengths[] = { 1, 100, RN_USEC, 50 * RN_USEC, 100 * RN_USEC, RN_MSEC, 3 * RN_MSEC, 20 * RN_MSEC };
+        static const rn_dur lengths[] = { 1, 100, RN_USEC, 50 * RN_USEC, 100 * RN_USEC,
+                                          RN_MSEC, 3 * RN_MSEC, 20 * RN_MSEC };
 
         for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
                 rn_time begun = rn_now(), took;
@@ -16,7 +17,8 @@ static void sleep_never_returns_early(void)
                 rn_sleep(lengths[i]);
                 took = rn_now() - begun;
                 if (took < lengths[i] || took > lengths[i] + LATE)
-                        behave_fail(__FILE__, __LINE__, "a sleep of %lld ns took %lld", (long long)lengths[i], (long long)took);
+                        behave_fail(__FILE__, __LINE__, "a sleep of %lld ns took %lld", (long long)lengths[i],
+                                    (long long)took);
         }
 }
 
@@ -137,6 +139,7 @@ struct sleeper {
         int i;
         atomic_int *woken, *late;
         int *order;
+        rn_wg *wg;
 };
 
 static void sleep_then_log(struct sleeper *s)
@@ -145,14 +148,17 @@ static void sleep_then_log(struct sleeper *s)
                 atomic_fetch_add(s->late, 1);
         rn_sleep_until(s->until);
         s->order[atomic_fetch_add(s->woken, 1)] = s->i;
+        rn_wg_done(s->wg);
 }
 
-/* On one processor what is due is run in the order of the deadlines, however late. A round in which one only began to sleep when its time had come says nothing. */
+/* On one processor what is due is run in the order of the deadlines, however late. A round in which one only began
+ * to sleep when its time had come says nothing. */
 static void sleepers_wake_in_the_order_of_their_deadlines(void)
 {
         enum { N = 20 };
         int order[N];
         atomic_int late;
+        rn_wg wg = { { 0 } };
 
         if (rn_maxprocs(0) > 1)
                 return;
@@ -162,12 +168,12 @@ static void sleepers_wake_in_the_order_of_their_deadlines(void)
 
                 atomic_store(&late, 0);
                 for (int i = N - 1; i >= 0; i--) {
-                        struct sleeper s = { first + i * RN_MSEC, i, &woken, &late, order };
+                        struct sleeper s = { first + i * RN_MSEC, i, &woken, &late, order, &wg };
 
+                        rn_wg_add(&wg, 1);
                         rn_go_copy(sleep_then_log, struct sleeper, s);
                 }
-                while (atomic_load(&woken) < N)
-                        rn_sleep(RN_MSEC);
+                rn_wg_wait(&wg);
         } while (atomic_load(&late) > 0);
         for (int i = 0; i < N; i++)
                 CHECK_EQ(order[i], i);
@@ -309,7 +315,8 @@ static void interrupted_waits_neither_end_early_nor_hang(void)
         pthread_t t;
 
         atomic_store(&signals, 0);
-        sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = on_signal, .sa_flags = SA_ONSTACK }, NULL);   /* to stay: the last may come late */
+        /* It stays: the last signal may come late. */
+        sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = on_signal, .sa_flags = SA_ONSTACK }, NULL);
         if (pthread_create(&t, NULL, pester, &stop))
                 abort();
         for (int i = 0; i < 50; i++)
