@@ -53,6 +53,7 @@ int rn_chan_new_try(void **out, size_t size, size_t align, ptrdiff_t cap, const 
         if (cap < 0 || cap > INT_MAX || (size != 0 && (size_t)cap > SIZE_LIMIT / size))
                 return -EINVAL;
         align = align > _Alignof(struct hchan) ? align : _Alignof(struct hchan);
+        rni_m();   /* the first use boots the runtime, in the thread that makes it */
         head = (sizeof *c + align - 1) / align * align;
         bytes = (head + size * (size_t)cap + align - 1) / align * align;
         c = align <= _Alignof(max_align_t) ? malloc(bytes) : aligned_alloc(align, bytes);

@@ -184,7 +184,7 @@ void rni_spawn_call(const struct rn_call *call, void (*at_exit)(void *), void *a
 void rn_spawn_copy(void (*fn)(void), const void *arg, size_t size, size_t align)
 {
         void *block = NULL;
-        struct m *m;
+        struct m *m = rni_m();
         struct g *g;
 
         need_fn((const void *)(uintptr_t)fn);
