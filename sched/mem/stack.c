@@ -40,6 +40,15 @@ static aword list_n;                    /* stacks in batches; written under the 
 static a32 trimming;
 static size_t usable_default = 196608;
 
+/* Word by word: TSan would watch a memcpy, and take what a lock it does not know protects, or a P owns, for a race. */
+static void copy_stacks(struct stack **to, struct stack *const *from, size_t n)
+{
+        for (size_t i = 0; i < n; i++) {
+                to[i] = from[i];
+                rni_compiler_barrier();         /* or the compiler makes it a memcpy */
+        }
+}
+
 /* "65536", "64K", "1M"; 0 when it is none of that. */
 static size_t parse_size(const char *s)
 {
@@ -157,7 +166,7 @@ static size_t list_take(struct stack **out, size_t n)
         b = newest;
         n = !b ? 0 : n < b->n ? n : b->n;
         if (n > 0) {
-                memcpy(out, b->s + b->n - n, n * sizeof *out);
+                copy_stacks(out, b->s + b->n - n, n);
                 b->n -= n;
                 if (b->n == 0)
                         unlink_batch(b);
@@ -173,7 +182,7 @@ static rni_noinline void list_put(struct stack *const *s, size_t n)
         struct batch *b = (struct batch *)(void *)s[0] - 1;
 
         rni_tool_reuse(b, b + 1);
-        memcpy(b->s, s, n * sizeof *s);
+        copy_stacks(b->s, s, n);
         b->n = n;
         b->newer = NULL;
         memlock_take(&lock);
@@ -194,7 +203,7 @@ static size_t list_surplus(struct stack **out, bool *more)
         n = load_rlx(&list_n);                  /* under the lock */
         spare = low > LIST_MOST ? low - LIST_MOST : 0;
         while (k < spare && k + oldest->n <= SLOT_TRIM) {
-                memcpy(out + k, oldest->s, oldest->n * sizeof *out);
+                copy_stacks(out + k, oldest->s, oldest->n);
                 k += oldest->n;
                 unlink_batch(oldest);
         }
@@ -251,7 +260,7 @@ static rni_noinline void overflow(struct stack_cache *c)
 {
         list_put(c->s, SLOT_BATCH);
         c->n -= SLOT_BATCH;
-        memcpy(c->s, c->s + SLOT_BATCH, SLOT_BATCH * sizeof c->s[0]);
+        copy_stacks(c->s, c->s + SLOT_BATCH, SLOT_BATCH);
 }
 
 static void put_odd(struct stack_cache *c, struct stack *s)

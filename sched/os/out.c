@@ -114,7 +114,8 @@ void rni_out_fmt(struct rni_out *o, const char *fmt, ...)
 
 void rni_os_exit(int status)
 {
-        _exit(status);
+        rni_sys(SYS_exit_group, status, 0, 0, 0, 0, 0);   /* not _exit, which sanitizers make wait */
+        __builtin_unreachable();
 }
 
 void rni_os_abort(void)

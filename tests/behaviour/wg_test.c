@@ -185,6 +185,58 @@ static void may_be_freed_once_wait_has_returned(void)
         }
 }
 
+static void wait_on(rn_wg *wg)
+{
+        rn_set_name("first waiter");
+        rn_wg_wait(wg);
+}
+
+enum { CHASES = 32 };
+
+union chased {
+        rn_wg wg;
+        unsigned char b[sizeof(rn_wg)];
+};
+
+static void done_one_by_one(union chased *u, atomic_int *at, int seed)
+{
+        for (int k = 0; k < CHASES; k++) {
+                atomic_store(at, k + 1);
+                for (volatile int i = (seed + k) % 40; i > 0; i--)
+                        continue;
+                rn_wg_done(&u[k].wg);
+        }
+}
+
+/* Each has a waiter already, so its last done has somebody to release; another wait comes at the same moment, finds
+ * the counter at 0 and takes the memory back. */
+static void nobody_touches_it_once_a_wait_that_came_with_the_last_done_has_returned(void)
+{
+        for (int round = 0; round < BEHAVE_SCALE(100); round++) {
+                union chased u[CHASES];
+                atomic_int at = 0;
+                rn_wg all = { { 0 } };
+
+                memset(u, 0, sizeof u);
+                for (int k = 0; k < CHASES; k++) {
+                        rn_wg_add(&u[k].wg, 1);
+                        rn_wg_go(&all, wait_on, &u[k].wg);
+                }
+                behave_until_parked("first waiter", CHASES);
+                rn_wg_go(&all, done_one_by_one, u, &at, round);
+                for (int k = 0; k < CHASES; k++) {
+                        for (int i = 0; i < 100000 && atomic_load(&at) <= k; i++)
+                                continue;
+                        rn_wg_wait(&u[k].wg);
+                        poison(u[k].b, sizeof u[k]);
+                }
+                rn_wg_wait(&all);
+                for (int k = 0; k < CHASES; k++)
+                        if (!CHECK(poisoned(u[k].b, sizeof u[k])))
+                                return;
+        }
+}
+
 /* -- many waiters -- */
 
 struct crowd {
@@ -353,6 +405,7 @@ static const struct behave_test tests[] = {
         BEHAVE_BOTH(wait_does_not_return_before_the_last_done),
         BEHAVE_BOTH(nobody_touches_it_once_wait_has_returned),
         BEHAVE_BOTH(nobody_touches_it_once_wait_has_returned_from_dones_on_threads),
+        BEHAVE_BOTH(nobody_touches_it_once_a_wait_that_came_with_the_last_done_has_returned),
         BEHAVE_BOTH(may_be_freed_once_wait_has_returned),
         BEHAVE_BOTH(many_goroutines_wait_together_and_all_are_released),
         BEHAVE_BOTH(goroutines_and_threads_wait_together_and_all_are_released),

@@ -230,8 +230,8 @@ CASE(panic_races_with_the_end_of_main)
 
         rn_maxprocs(2);
         rn_go(panics_racing, &on);
-        while (!atomic_load(&on))
-                rn_yield();
+        while (!atomic_load(&on))   /* without a call, which would not return once somebody dies */
+                AFTERWARDS();
         for (int i = spin ? atoi(spin) : 0; i > 0; i--)
                 AFTERWARDS();
 }
