@@ -63,18 +63,43 @@ static rni_noinline struct waiter *wait_on(struct hchan *c, struct waitq *q, voi
         return NULL;
 }
 
+/* -- the fast paths' parts -- */
+
+static inline bool elem_is_word(size_t size)
+{
+        return size == 8 || size == 4;
+}
+
+static inline void elem_copy_word(void *to, const void *from, size_t size)
+{
+        if (size == 8)
+                __builtin_memcpy(to, from, 8);
+        else
+                __builtin_memcpy(to, from, 4);
+}
+
+/* False: not locked, or the budget is used up (0 then), or tools watch: the slow path sees to it. */
+static inline bool fast_lock(struct hchan *c)
+{
+        struct m *m = rni_self();
+
+        if (unlikely(!m) || unlikely(--m->budget == 0))
+                return false;
+#if RNI_TSAN || RNI_ASAN || defined(RNI_DEBUG)
+        return false;
+#endif
+        return cas_acq(&c->lock.word, 0, 1);   /* acq: pairs with rel in lock_release */
+}
+
 /* -- send -- */
 
-/* 0: sent; -ETIMEDOUT. */
-static rni_always_inline int send_until(struct hchan *c, const void *elem, rn_time until)
+/* 0: sent; -ETIMEDOUT. c is locked. */
+static rni_always_inline int send_locked(struct hchan *c, const void *elem, rn_time until)
 {
         struct g *wake = NULL;
-        enum op_result r;
+        enum op_result r = hchan_send_locked(c, elem, &wake);
         struct waiter *w;
 
-        rni_budget(rni_m());
-        hchan_lock(c);
-        r = hchan_send_locked(c, elem, &wake);
         if (likely(r == OP_DONE)) {
                 hchan_unlock(c);
                 if (wake)
@@ -87,7 +112,6 @@ static rni_always_inline int send_until(struct hchan *c, const void *elem, rn_ti
                         return -ETIMEDOUT;
                 if (!w->ok)
                         panic_closed();
-                san_read(elem, 0);
                 return 0;
         }
         hchan_unlock(c);
@@ -96,11 +120,44 @@ static rni_always_inline int send_until(struct hchan *c, const void *elem, rn_ti
         return -ETIMEDOUT;
 }
 
-void rn_chan_send(rn_anychan ch, const void *elem)
+/* What rn_chan_send leaves to others, without a frame of its own: it is named like a part of it, so that a dump shows rn_chan_send. */
+static rni_noinline void send_rest(struct hchan *c, const void *elem) __asm__("rn_chan_send.rest");
+static rni_noinline void send_rest(struct hchan *c, const void *elem)
 {
+        send_locked(c, elem, RN_NEVER);
+        rni_compiler_barrier();   /* no tail call: a frame for the dump */
+}
+
+static rni_noinline void send_slow(rn_anychan ch, const void *elem) __asm__("rn_chan_send.slow");
+static rni_noinline void send_slow(rn_anychan ch, const void *elem)
+{
+        struct m *m = rni_m();
+
         if (unlikely(!ch))
                 block_for_ever(WAIT_CHAN_SEND_NIL);
-        send_until(hchan_of(ch), elem, RN_NEVER);
+        if (m->budget == 0)
+                rni_budget_slow(m);
+        hchan_lock(hchan_of(ch));
+        send_locked(hchan_of(ch), elem, RN_NEVER);
+        rni_compiler_barrier();   /* as above */
+}
+
+void rn_chan_send(rn_anychan ch, const void *elem)
+{
+        struct hchan *c = hchan_of(ch);
+
+        /* Fast path: room in the buffer, nobody waits. No call in it but last ones, hence no frame. */
+        if (unlikely(!c) || unlikely(!fast_lock(c))) {
+                send_slow(ch, elem);
+        } else if (load_rlx(&c->count) < c->cap && !waitq_first(&c->recvq) && !load_rlx(&c->closed) &&   /* rlx: under the lock */
+                   elem_is_word(c->size)) {
+                elem_copy_word(hchan_slot(c, c->sendx), elem, c->size);
+                c->sendx = hchan_next(c, c->sendx);
+                store_rlx(&c->count, load_rlx(&c->count) + 1);   /* rlx: under the lock; published by its release */
+                hchan_unlock(c);
+        } else {
+                send_rest(c, elem);
+        }
 }
 
 static int nil_until(enum wait_reason why, rn_time until)
@@ -115,7 +172,9 @@ int rn_chan_send_until(rn_anychan ch, const void *elem, rn_time until)
 {
         if (unlikely(!ch))
                 return nil_until(WAIT_CHAN_SEND_NIL, until);
-        return send_until(hchan_of(ch), elem, until);
+        rni_budget(rni_m());
+        hchan_lock(hchan_of(ch));
+        return send_locked(hchan_of(ch), elem, until);
 }
 
 bool rn_chan_send_try(rn_anychan ch, const void *elem)
@@ -141,17 +200,14 @@ bool rn_chan_send_try(rn_anychan ch, const void *elem)
 
 /* -- receive -- */
 
-/* 1: a value; 0: closed and drained; -ETIMEDOUT. */
-static rni_always_inline int recv_until(struct hchan *c, void *into, rn_time until)
+/* 1: a value; 0: closed and drained; -ETIMEDOUT. c is locked. */
+static rni_always_inline int recv_locked(struct hchan *c, void *into, rn_time until)
 {
         struct g *wake = NULL;
-        enum op_result r;
-        struct waiter *w;
         size_t size = c->size;
+        enum op_result r = hchan_recv_locked(c, into, &wake);
+        struct waiter *w;
 
-        rni_budget(rni_m());
-        hchan_lock(c);
-        r = hchan_recv_locked(c, into, &wake);
         if (likely(r == OP_DONE)) {
                 hchan_unlock(c);
                 if (wake)
@@ -174,11 +230,41 @@ static rni_always_inline int recv_until(struct hchan *c, void *into, rn_time unt
         return 0;
 }
 
-bool rn_chan_recv(rn_anychan ch, void *into)
+/* As send_rest and send_slow. */
+static rni_noinline bool recv_rest(struct hchan *c, void *into) __asm__("rn_chan_recv.rest");
+static rni_noinline bool recv_rest(struct hchan *c, void *into)
 {
+        return recv_locked(c, into, RN_NEVER) != 0;
+}
+
+static rni_noinline bool recv_slow(rn_anychan ch, void *into) __asm__("rn_chan_recv.slow");
+static rni_noinline bool recv_slow(rn_anychan ch, void *into)
+{
+        struct m *m = rni_m();
+
         if (unlikely(!ch))
                 block_for_ever(WAIT_CHAN_RECV_NIL);
-        return recv_until(hchan_of(ch), into, RN_NEVER) != 0;
+        if (m->budget == 0)
+                rni_budget_slow(m);
+        hchan_lock(hchan_of(ch));
+        return recv_locked(hchan_of(ch), into, RN_NEVER) != 0;
+}
+
+bool rn_chan_recv(rn_anychan ch, void *into)
+{
+        struct hchan *c = hchan_of(ch);
+
+        /* Fast path: a value in the buffer, no sender waits. */
+        if (unlikely(!c) || unlikely(!fast_lock(c)))
+                return recv_slow(ch, into);
+        if (load_rlx(&c->count) > 0 && !waitq_first(&c->sendq) && into && elem_is_word(c->size)) {   /* rlx: under the lock */
+                elem_copy_word(into, hchan_slot(c, c->recvx), c->size);
+                c->recvx = hchan_next(c, c->recvx);
+                store_rlx(&c->count, load_rlx(&c->count) - 1);   /* rlx: under the lock; published by its release */
+                hchan_unlock(c);
+                return true;
+        }
+        return recv_rest(c, into);
 }
 
 void *rn_chan_get(rn_anychan ch, void *into)
@@ -191,7 +277,9 @@ int rn_chan_recv_until(rn_anychan ch, void *into, rn_time until)
 {
         if (unlikely(!ch))
                 return nil_until(WAIT_CHAN_RECV_NIL, until);
-        return recv_until(hchan_of(ch), into, until);
+        rni_budget(rni_m());
+        hchan_lock(hchan_of(ch));
+        return recv_locked(hchan_of(ch), into, until);
 }
 
 int rn_chan_recv_try(rn_anychan ch, void *into)

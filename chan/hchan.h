@@ -105,7 +105,7 @@ static inline bool hchan_recv_blocks(const struct hchan *c)
 }
 
 /* One send on the locked c. OP_DONE: sent; *wake is the receiver to ready after the unlock, or NULL. */
-static inline enum op_result hchan_send_locked(struct hchan *c, const void *elem, struct g **wake)
+static rni_always_inline enum op_result hchan_send_locked(struct hchan *c, const void *elem, struct g **wake)
 {
         struct waiter *w;
 
@@ -140,7 +140,7 @@ static inline enum op_result hchan_send_locked(struct hchan *c, const void *elem
 }
 
 /* One receive on the locked c. OP_DONE: *into (unless NULL) is written. OP_CLOSED: closed and drained, *into is not written yet. */
-static inline enum op_result hchan_recv_locked(struct hchan *c, void *into, struct g **wake)
+static rni_always_inline enum op_result hchan_recv_locked(struct hchan *c, void *into, struct g **wake)
 {
         unsigned n = load_rlx(&c->count);   /* rlx: under the lock */
         struct waiter *w;

@@ -132,7 +132,7 @@ static void unlock_all(const struct select *s)
 
 /* -- passes 1 and 2: what is ready -- */
 
-static enum op_result try_case(const struct rn_case *k, struct hchan *c, struct g **wake)
+static rni_noinline enum op_result try_case(const struct rn_case *k, struct hchan *c, struct g **wake)
 {
         return k->op == OP_SEND ? hchan_send_locked(c, k->elem, wake) : hchan_recv_locked(c, k->into, wake);
 }

@@ -130,6 +130,15 @@ static inline void g_prefetch_frames(const struct g *g)
                         __builtin_prefetch(ctx_innermost(&g->ctx) + i, 1);
 }
 
+/* Word by word, upwards: TSan would watch a memcpy, and take what a lock it does not know protects for a race. */
+static inline void g_copy(struct g **to, struct g *const *from, size_t n)
+{
+        for (size_t i = 0; i < n; i++) {
+                to[i] = from[i];
+                rni_compiler_barrier();   /* or the compiler makes it a memcpy */
+        }
+}
+
 /* A list of Gs that changes hands as a whole. */
 struct g_list {
         struct g *head, *tail;

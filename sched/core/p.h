@@ -11,13 +11,16 @@
 #include "sched/core/runq.h"
 #include "sched/core/timer.h"
 
+enum { GFREE_BATCH = 22, GFREE_MAX = 96 };
+
 enum p_status { P_IDLE, P_RUNNING, P_RETIRED };
 
 struct p {
         struct runq runq;              /* stealers take from it: runq.c */
         struct timers timers rni_aligned(RNI_APART);   /* other Ms may run them: under its lock */
 
-        struct g_list gfree rni_aligned(RNI_APART);    /* dead descriptors */
+        unsigned ngfree rni_aligned(RNI_APART);
+        struct g *gfree[GFREE_MAX];    /* dead descriptors, newest last */
         struct stack_cache stacks;
         uint64_t goid_next, goid_end;  /* leased ids */
         uint64_t rand;

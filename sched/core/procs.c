@@ -72,9 +72,9 @@ void rni_p_drain(struct p *p)
                 g_list_push(&l, g);
         rni_timers_move(&p->timers, &sched.allp[0]->timers);
         rni_stack_cache_flush(&p->stacks);
+        rni_g_free_flush(p);
         lock_acquire(&sched.lock, RANK_SCHED);
         rni_gq_put_locked(&l);
-        g_list_append(&sched.gfree, &p->gfree);
         lock_release(&sched.lock, RANK_SCHED);
         rni_timekeeper_kick(rni_timers_min(&sched.allp[0]->timers));
 }

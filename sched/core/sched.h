@@ -18,7 +18,7 @@ enum { MAXPROCS_MAX = 1024 };
 struct sched {
         struct lock lock;               /* RANK_SCHED: what follows up to the next note */
         struct g_list gq;               /* global queue */
-        struct g_list gfree;            /* dead descriptors nobody's P caches */
+        struct g_list gfree;            /* dead descriptors nobody's P caches: hosts of batches (spawn.c) */
         struct p *idle_p;
         struct m *idle_m;               /* last in, first out */
         struct m *keeper;               /* the idle M that waits for the next deadline */
@@ -159,7 +159,8 @@ void rni_m_stop(struct m *m);                    /* at a switch point: stands st
 
 /* -- spawn.c -- */
 struct g *rni_g_new(struct m *m);                /* a DEAD descriptor; NULL: the memory limit is reached */
-void rni_g_free(struct m *m, struct g *g);
+void rni_g_free(struct m *m, struct g *g);       /* m holds a P */
+void rni_g_free_flush(struct p *p);              /* a P goes */
 bool rni_g_bind(struct p *p, struct g *g, bool slow);   /* gives a fresh G its stack and context. false: none in the cache; slow, on g0: none to be
                                                            had, and g waits for one */
 void rni_stack_waiter_run(struct m *m);          /* a stack came free while Gs wait for one */

@@ -11,69 +11,108 @@
 #include "sched/core/panic.h"
 #include "sched/core/sched.h"
 
-enum { GFREE_BATCH = 32, GFREE_MAX = 96, GOID_BATCH = 64 };
+enum { GOID_BATCH = 64 };
 
 /* -- descriptors -- */
 
-/* From the global free list, else fresh slots. Threads without a P use it one at a time. */
-static void gfree_refill(struct g_list *to, size_t n)
+/* A batch of dead descriptors on its way between Ps: one of them, the host, holds the addresses of the others where a living one has what it was started with. So a
+ * batch changes hands at the price of its host, and nobody walks a list of cold descriptors with a lock held. claim and state, which late timers and dumps
+ * read, lie before it. */
+struct g_batch {
+        size_t n;                          /* without the host */
+        struct g *g[GFREE_BATCH - 1];
+};
+enum { BATCH_OFF = RNI_LINE };
+_Static_assert(BATCH_OFF + sizeof(struct g_batch) <= RNI_GSLOT, "fits a descriptor");
+_Static_assert(offsetof(struct g, u) >= BATCH_OFF && offsetof(struct g, claim) + sizeof(aword) <= BATCH_OFF, "spares what is read of the dead");
+
+static struct g_batch *batch_in(struct g *host)
 {
-        void *slot[GFREE_BATCH];
+        return (struct g_batch *)(void *)((char *)host + BATCH_OFF);
+}
+
+/* Takes a batch from the global list, else fresh slots. Returns how many; at most GFREE_BATCH. */
+static size_t gfree_take(struct g **out)
+{
+        struct g *host;
         uint64_t live;
         size_t bound;
-        struct g *g;
 
         lock_acquire(&rni_sched.lock, RANK_SCHED);
-        while (to->n < n && (g = g_list_pop(&rni_sched.gfree)) != NULL) {
-                g_prefetch(g);
-                g_list_push(to, g);
-        }
+        host = g_list_pop(&rni_sched.gfree);
         lock_release(&rni_sched.lock, RANK_SCHED);
-        if (to->n > 0)
-                return;
+        if (host) {
+                size_t n = batch_in(host)->n;
+
+                g_copy(out, batch_in(host)->g, n);
+                out[n++] = host;
+                for (size_t i = 0; i < n; i++)
+                        g_prefetch(out[i]);
+                return n;
+        }
         live = rni_g_count();
         bound = rni_stack_in_use();
-        n = rni_gslab_take(slot, n, live > bound ? (size_t)live - bound : 0);
-        for (size_t i = 0; i < n; i++)
-                g_list_push(to, slot[i]);
+        return rni_gslab_take((void **)(void *)out, GFREE_BATCH, live > bound ? (size_t)live - bound : 0);
+}
+
+/* n <= GFREE_BATCH. */
+static void gfree_give(struct g *const *g, size_t n)
+{
+        struct g *host = g[n - 1];
+
+        batch_in(host)->n = n - 1;
+        g_copy(batch_in(host)->g, g, n - 1);
+        lock_acquire(&rni_sched.lock, RANK_SCHED);
+        g_list_push(&rni_sched.gfree, host);
+        lock_release(&rni_sched.lock, RANK_SCHED);
+}
+
+/* A thread without a P takes a batch for one and hands the rest back. */
+static rni_cold struct g *g_new_foreign(void)
+{
+        struct g *some[GFREE_BATCH];
+        size_t n = gfree_take(some);
+
+        if (n > 1)
+                gfree_give(some, n - 1);
+        return n ? some[n - 1] : NULL;
 }
 
 struct g *rni_g_new(struct m *m)
 {
         struct p *p = m->p;
-        struct g_list one = { NULL, NULL, 0 };
 
-        if (unlikely(!p)) {
-                gfree_refill(&one, 1);
-                return one.head;
+        if (unlikely(!p))
+                return g_new_foreign();
+        if (unlikely(p->ngfree == 0)) {
+                p->ngfree = (unsigned)gfree_take(p->gfree);
+                if (p->ngfree == 0)
+                        return NULL;
         }
-        if (unlikely(p->gfree.n == 0))
-                gfree_refill(&p->gfree, GFREE_BATCH);
-        return g_list_pop(&p->gfree);
+        return p->gfree[--p->ngfree];
 }
 
+/* Newest last: the next spawn finds it warm; the oldest leave. */
 void rni_g_free(struct m *m, struct g *g)
 {
-        struct g_list some = { NULL, NULL, 0 };
+        struct p *p = m->p;
 
-        if (likely(m->p != NULL)) {
-                /* At the head: the next spawn finds it warm. */
-                struct g_list *l = &m->p->gfree;
-
-                g->next = l->head;
-                l->head = g;
-                if (!l->tail)
-                        l->tail = g;
-                if (likely(++l->n <= GFREE_MAX))
-                        return;
-                for (int i = 0; i < GFREE_BATCH; i++)
-                        g_list_push(&some, g_list_pop(l));
-        } else {
-                g_list_push(&some, g);
+        if (unlikely(p->ngfree == GFREE_MAX)) {
+                gfree_give(p->gfree, GFREE_BATCH);
+                p->ngfree -= GFREE_BATCH;
+                g_copy(p->gfree, p->gfree + GFREE_BATCH, p->ngfree);
         }
-        lock_acquire(&rni_sched.lock, RANK_SCHED);
-        g_list_append(&rni_sched.gfree, &some);
-        lock_release(&rni_sched.lock, RANK_SCHED);
+        p->gfree[p->ngfree++] = g;
+}
+
+void rni_g_free_flush(struct p *p)
+{
+        while (p->ngfree > 0) {
+                unsigned n = p->ngfree < GFREE_BATCH ? p->ngfree : GFREE_BATCH;
+
+                p->ngfree -= n;
+                gfree_give(p->gfree + p->ngfree, n);
+        }
 }
 
 static uint64_t goid_new(struct p *p)
