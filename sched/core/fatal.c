@@ -10,7 +10,9 @@
 #include "sched/core/hook.h"
 #include "sched/core/sched.h"
 
-static a32 dying;   /* the thread that prints; 0: nobody */
+/* Who ends the process; 0: nobody yet. EXITING | thread: exit() has come so far that a report could not be finished any more, so none begins. */
+static a32 dying;
+#define EXITING 0x80000000u
 
 static _Noreturn void stand_aside(void)
 {
@@ -24,7 +26,7 @@ void rni_die_begin(void)
 {
         unsigned self = (unsigned)rni_thread_id();
 
-        if (!cas(&dying, 0, self)) {
+        if (!cas(&dying, 0, self) && !cas(&dying, EXITING | self, self)) {   /* the exiting thread itself may die */
                 if (load_rlx(&dying) == self)   /* rlx: our own store */
                         rni_os_exit(2);   /* dying went wrong: what was printed has to do */
                 stand_aside();
@@ -40,9 +42,9 @@ void rni_die_end(void)
 
 void rni_exit_guard(void)
 {
-        unsigned d = load_acq(&dying);   /* acq: pairs with the CAS above */
+        unsigned self = (unsigned)rni_thread_id();
 
-        if (d != 0 && d != (unsigned)rni_thread_id())
+        if (!cas(&dying, 0, EXITING | self) && load_rlx(&dying) != self)   /* rlx: our own store */
                 stand_aside();
 }
 

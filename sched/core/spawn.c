@@ -31,6 +31,17 @@ static struct g_batch *batch_in(struct g *host)
         return (struct g_batch *)(void *)((char *)host + BATCH_OFF);
 }
 
+/* The lowest last, so that it is used first and a dump goes by age. */
+static size_t fresh(struct g **out, size_t unbound)
+{
+        void *slot[GFREE_BATCH];
+        size_t n = rni_gslab_take(slot, GFREE_BATCH, unbound);
+
+        for (size_t i = 0; i < n; i++)
+                out[n - 1 - i] = slot[i];
+        return n;
+}
+
 /* Takes a batch from the global list, else fresh slots. Returns how many; at most GFREE_BATCH. */
 static size_t gfree_take(struct g **out)
 {
@@ -52,7 +63,7 @@ static size_t gfree_take(struct g **out)
         }
         live = rni_g_count();
         bound = rni_stack_in_use();
-        return rni_gslab_take((void **)(void *)out, GFREE_BATCH, live > bound ? (size_t)live - bound : 0);
+        return fresh(out, live > bound ? (size_t)live - bound : 0);
 }
 
 /* n <= GFREE_BATCH. */
