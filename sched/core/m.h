@@ -34,12 +34,10 @@ struct m {
 
         struct ctx g0;                 /* the scheduler loop, while a goroutine runs */
         struct stack g0_stack;         /* bounds of the thread's own stack, for sanitizers; scratch is never used */
-        void *g0_fiber;                /* TSan */
         struct g *picked;              /* chosen by who switched to the scheduler loop; NULL: find one */
 
         a32 park;                      /* futex: enum park_word */
         a32 stopped;                   /* 1: stands still for a freeze */
-        bool started;                  /* its thread runs */
         bool idle;                     /* in sched.idle_m: under sched.lock */
         bool spinning;                 /* looks for work; counted in sched.nspinning */
         bool foreign;

@@ -23,15 +23,6 @@ enum {
         SLICE_NS = 10000000
 };
 
-/* Every 61st pick: what must not be starved by local work. */
-static rni_noinline struct g *pick_fair(struct m *m, struct p *p)
-{
-        if (unlikely(p->id >= (int)load_rlx(&rni_sched.nprocs)))   /* rlx: seen sooner or later */
-                return NULL;   /* the scheduler loop retires it */
-        (void)m;
-        return load_rlx(&rni_sched.gq_n) ? rni_gq_get(p) : NULL;   /* rlx: a hint; the get locks */
-}
-
 static rni_noinline void look_at_timers(struct p *p)
 {
         int64_t now = rni_clock();
@@ -63,8 +54,10 @@ static inline struct g *pick(struct m *m)
                 return NULL;
         if (tick % TIMERS_EVERY == 0 && rni_timers_min(&p->timers) != TIMER_NEVER)
                 look_at_timers(p);
-        if (unlikely(tick % GLOBAL_EVERY == 0)) {
-                g = pick_fair(m, p);
+        if (unlikely(tick % GLOBAL_EVERY == 0)) {   /* what must not be starved by local work */
+                if (p->id >= (int)load_rlx(&rni_sched.nprocs))   /* rlx: seen sooner or later */
+                        return NULL;   /* the scheduler loop retires it */
+                g = load_rlx(&rni_sched.gq_n) ? rni_gq_get(p) : NULL;   /* rlx: a hint; the get locks */
                 if (g)
                         return g;
         }
@@ -258,8 +251,10 @@ void rni_yield_now(void)
         }
         next = pick(m);
         if (!next && load_rlx(&m->retake) == 0) {   /* rlx: as in pick */
-                next = load_rlx(&rni_sched.gq_n) ? rni_gq_get(m->p) : NULL;   /* rlx: a hint */
-                if (!next && m->p->id < (int)load_rlx(&rni_sched.nprocs))   /* rlx: seen sooner or later */
+                bool surplus = m->p->id >= (int)load_rlx(&rni_sched.nprocs);   /* rlx: seen sooner or later */
+
+                next = !surplus && load_rlx(&rni_sched.gq_n) ? rni_gq_get(m->p) : NULL;   /* rlx: a hint */
+                if (!next && !surplus)
                         return;
         }
         m->post = commit_yield;

@@ -46,6 +46,57 @@ static void count_turns(int *n, atomic_bool *stop)
         }
 }
 
+enum { CROWD = 12 };
+
+struct crowd {
+        atomic_int turns[CROWD], inside, met;
+        atomic_bool alone, stop;
+};
+
+static void meet_others(struct crowd *c, int i)
+{
+        while (!atomic_load(&c->stop)) {
+                atomic_fetch_add(&c->inside, 1);
+                for (volatile int k = 0; k < 200; k++)
+                        continue;
+                if (atomic_load(&c->alone) && atomic_load(&c->inside) > 1)
+                        atomic_fetch_add(&c->met, 1);
+                atomic_fetch_sub(&c->inside, 1);
+                atomic_fetch_add(&c->turns[i], 1);
+                rn_yield();
+        }
+}
+
+/* n more of each: whoever has lost its processor in the middle of one is waited for. */
+static void await_turns(struct crowd *c, int n)
+{
+        for (int i = 0; i < CROWD; i++)
+                for (int enough = atomic_load(&c->turns[i]) + n; atomic_load(&c->turns[i]) < enough;)
+                        rn_yield();
+}
+
+/* A processor too many goes although those on it always have work: then no two are between two yields at the same time. */
+static void a_busy_processor_retires_when_their_number_falls(void)
+{
+        enum { TURNS = 1000 };
+        int was = rn_maxprocs(4);
+        struct crowd c;
+        rn_wg wg = { { 0 } };
+
+        memset(&c, 0, sizeof c);
+        for (int i = 0; i < CROWD; i++)
+                rn_wg_go(&wg, meet_others, &c, i);
+        await_turns(&c, TURNS);
+        rn_maxprocs(1);
+        await_turns(&c, TURNS);
+        atomic_store(&c.alone, true);
+        await_turns(&c, TURNS);
+        atomic_store(&c.stop, true);
+        rn_wg_wait(&wg);
+        CHECK_EQ(atomic_load(&c.met), 0);
+        rn_maxprocs(was);
+}
+
 static void yielders_on_one_processor_take_equal_turns(void)
 {
         enum { N = 10 };
@@ -514,6 +565,7 @@ static void signals_while_processes_are_started_break_nothing(void)
 static const struct behave_test tests[] = {
         BEHAVE(yield_lets_another_goroutine_make_progress),
         BEHAVE(yielders_on_one_processor_take_equal_turns),
+        BEHAVE(a_busy_processor_retires_when_their_number_falls),
         BEHAVE_BOTH(select_and_yield_loops_make_progress),
         BEHAVE(goroutines_that_spin_with_library_calls_hand_over),
         BEHAVE(pair_advances_although_a_third_spins_with_try_recv),
