@@ -123,7 +123,9 @@ static void pass_under(rn_chan(rn_nothing) permits, int times)
                 seen = atomic_load(&most);
                 while (now > seen && !atomic_compare_exchange_weak(&most, &seen, now))
                         continue;
-                rn_yield();
+                do   /* the first stay until as many as may have come in */
+                        rn_yield();
+                while (atomic_load(&most) < 3);
                 atomic_fetch_sub(&inside, 1);
                 rn_wait(permits);
         }
