@@ -13,17 +13,11 @@ static void commit_unlock(struct g *g, void *arg)
         hchan_unlock(arg);
 }
 
-static void commit_for_ever(struct g *g, void *arg)
-{
-        (void)g;
-        (void)arg;
-}
-
 static _Noreturn rni_cold void block_for_ever(enum wait_reason why)
 {
         rni_m();
         rt_enter();
-        rni_park(commit_for_ever, NULL, why);
+        rni_park(rni_commit_nothing, NULL, why);
         rni_throw("a goroutine that waits for ever was resumed");
 }
 
@@ -319,24 +313,30 @@ static void close_queue(struct hchan *c, struct waitq *q, struct g_list *woken)
         }
 }
 
-void (rn_close)(rn_anychan ch)
+bool rni_hchan_close(struct hchan *c, struct g_list *woken)
 {
-        struct hchan *c = hchan_of(ch);
-        struct g_list woken = { NULL, NULL, 0 };
-
-        if (unlikely(!c))
-                rni_runtime_panic("close of nil channel");
-        rni_m();
         hchan_lock(c);
         if (unlikely(load_rlx(&c->closed))) {   /* rlx: under the lock */
                 hchan_unlock(c);
-                rni_runtime_panic("close of closed channel");
+                return false;
         }
         san_release(c);
         store_rel(&c->closed, 1);   /* rel: pairs with acq in the hints */
-        close_queue(c, &c->recvq, &woken);
-        close_queue(c, &c->sendq, &woken);
+        close_queue(c, &c->recvq, woken);
+        close_queue(c, &c->sendq, woken);
         hchan_unlock(c);
+        return true;
+}
+
+void (rn_close)(rn_anychan ch)
+{
+        struct g_list woken = { NULL, NULL, 0 };
+
+        if (unlikely(!ch))
+                rni_runtime_panic("close of nil channel");
+        rni_m();
+        if (unlikely(!rni_hchan_close(hchan_of(ch), &woken)))
+                rni_runtime_panic("close of closed channel");
         if (woken.head) {   /* all at once, after the unlock: they may come back for the same channel */
                 rt_enter();
                 rni_ready_list(&woken);

@@ -16,9 +16,8 @@ static bool waited_on(const struct hchan *c)
         return c->nreturning || waitq_first(&c->recvq) || waitq_first(&c->sendq);
 }
 
-static void last_reference(struct obj *o)
+void rni_hchan_last(struct hchan *c)
 {
-        struct hchan *c = container_of(o, struct hchan, obj);
         bool orphan;
 
         hchan_lock(c);
@@ -27,6 +26,11 @@ static void last_reference(struct obj *o)
         hchan_unlock(c);
         if (!orphan)
                 rni_hchan_free(c);
+}
+
+static void last_reference(struct obj *o)
+{
+        rni_hchan_last(container_of(o, struct hchan, obj));
 }
 
 static const struct obj_class chan_class = { "channel", last_reference };

@@ -50,6 +50,10 @@ static inline void hchan_unlock(struct hchan *c)
 }
 
 void rni_hchan_free(struct hchan *c);
+/* The last reference has gone: frees c, or leaves that to those who still wait. */
+void rni_hchan_last(struct hchan *c);
+/* Closes c and adds who waited to woken, for rni_ready_list. False: it was closed already. */
+bool rni_hchan_close(struct hchan *c, struct g_list *woken);
 /* Unlocks c and frees it if it is an orphan that the caller's waiter was the last to leave. */
 void rni_hchan_leave(struct hchan *c);
 

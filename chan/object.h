@@ -18,6 +18,16 @@ struct obj {
         aword refs;
 };
 
+/* One more reference, unless the last has gone: for who knows the object without owning one. */
+static inline bool obj_hold(struct obj *o)
+{
+        AO_t refs = load_rlx(&o->refs);   /* rlx: the CAS decides */
+
+        while (refs && !cas(&o->refs, refs, refs + 1))
+                refs = load_rlx(&o->refs);   /* rlx: as above */
+        return refs != 0;
+}
+
 static inline void obj_init(struct obj *o, const struct obj_class *class)
 {
         o->class = class;

@@ -343,16 +343,10 @@ static rni_always_inline int do_select(const struct rn_case *cases, size_t n, en
         return r < 0 ? none : r;
 }
 
-static void commit_for_ever(struct g *g, void *arg)
-{
-        (void)g;
-        (void)arg;
-}
-
 _Noreturn void rn_forever(void)
 {
         rt_enter();
-        rni_park(commit_for_ever, NULL, WAIT_SELECT_NONE);
+        rni_park(rni_commit_nothing, NULL, WAIT_SELECT_NONE);
         rni_throw("a goroutine that waits for ever was resumed");
 }
 

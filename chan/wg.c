@@ -161,8 +161,9 @@ void rn_wg_wait(rn_wg *wg)
 /* -- go -- */
 
 /* Runs as the goroutine ends, entered; a panic that nobody caught has ended the process before. */
-static void done_at_exit(void *arg)
+static void done_at_exit(void *arg, intptr_t result)
 {
+        (void)result;
         if (add(arg, -1))
                 release_waiters(arg);
 }

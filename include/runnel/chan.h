@@ -5,11 +5,8 @@
 #define RUNNEL_CHAN_H
 
 #include <errno.h>
-#include <runnel/call.h>
 #include <runnel/time.h>
-
-typedef const volatile void *rn_anychan;                /* any view of any channel; rn_unref: any counted object */
-typedef struct rn_nothing { char unused_; } rn_nothing; /* the element type of a channel of signals */
+#include <runnel/types.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -94,14 +91,6 @@ RN_API void rn_unref(rn_anychan obj);
 #endif
 
 #ifndef __cplusplus
-
-/* A channel of T is a pointer to a pointer to an array of 77 T *, which nothing else matches and nobody dereferences. The
- * view is a qualifier one level down: const = receive-only, volatile = send-only. A channel converts to both views
- * implicitly, a view to nothing. Equal T give compatible types in all files. */
-#define rn_chan(T)      __typeof__(__typeof__(T) *(**)[77])
-#define rn_recv_chan(T) __typeof__(__typeof__(T) *(*const *)[77])
-#define rn_send_chan(T) __typeof__(__typeof__(T) *(*volatile *)[77])
-#define rn_elem(c)      __typeof__(*(**(c))[0])
 
 /* c, if one can send to it, receive from it, do either; p, if it points to c's element type; v (an expression, a string
  * or a brace list) as an element in the caller's block. All evaluate their argument once. */

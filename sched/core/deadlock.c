@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * "all goroutines are asleep - deadlock!": declared when no M runs, nothing is runnable, no live timer is left, and no thread could still come and change
+ * "all goroutines are asleep - deadlock!": declared when no M runs, nothing is runnable, no timer is left that could make a goroutine run, and no thread could still come and change
  * that. Threads of the process that are neither Ms nor parked in this library could; if only they stand against it, the verdict is looked at again after 1 s, then up to every
  * 10 s, by the keeper (idle.c): the one wait with a timeout that is no deadline of the user's. Called with every step of an M, or of a plain thread, into sleep. */
 #include "sched/core/boot.h"
@@ -20,7 +20,7 @@ static bool anything_to_come(void)
 
                 if (!rni_runq_empty(&p->runq))
                         return true;
-                if (rni_timers_min(&p->timers) != TIMER_NEVER && rni_timers_sweep(&p->timers) > 0)
+                if (rni_timers_awaited(&p->timers))
                         return true;
         }
         return false;

@@ -39,6 +39,14 @@ enum g_state { G_DEAD, G_RUNNABLE, G_RUNNING, G_WAITING };
         X(SELECT_NONE, "select (no cases)") \
         X(SLEEP, "sleep") \
         X(WG_WAIT, "sync.WaitGroup.Wait") \
+        X(MUTEX, "sync.Mutex.Lock") \
+        X(RWMUTEX_R, "sync.RWMutex.RLock") \
+        X(RWMUTEX_W, "sync.RWMutex.Lock") \
+        X(COND, "sync.Cond.Wait") \
+        X(ONCE, "sync.Once.Do") \
+        X(SEM, "semaphore.Acquire") \
+        X(GROUP_GO, "errgroup.Group.Go") \
+        X(GROUP_WAIT, "errgroup.Group.Wait") \
         X(STACK, "waiting for a stack")
 #define RNI_WAIT_ENUM_(name, text) WAIT_##name,
 enum wait_reason { RNI_WAIT_REASONS(RNI_WAIT_ENUM_) WAIT_COUNT_ };
@@ -104,7 +112,7 @@ struct g {
         uint64_t id;
         const char *name;
         void (*fn)(void);              /* what it was started with, for dumps */
-        void (*at_exit)(void *);       /* when it ends, also by rn_exit: WaitGroup's done */
+        void (*at_exit)(void *, intptr_t result);   /* when it ends, also by rn_exit (result 0): WaitGroup's done */
         void *at_exit_arg;
         uint32_t stack_size;           /* GF_SIZED: usable bytes */
         uint32_t copy_size;            /* GF_COPY */

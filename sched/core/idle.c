@@ -239,15 +239,27 @@ void rni_stop_spinning(struct m *m)
 
 bool rni_run_due_timers(struct p *p, int64_t now)
 {
-        struct g_list due = { NULL, NULL, 0 };
+        bool any = false;
 
-        if (rni_timers_min(&p->timers) > now)
-                return false;
-        rni_timers_due(&p->timers, now, &due);
-        if (!due.head)
-                return false;
-        rni_ready_list(&due);
-        return true;
+        while (rni_timers_min(&p->timers) <= now) {
+                struct due due = { .n = 0 };
+
+                rni_timers_due(&p->timers, now, &due);
+                any |= due.gs.head || due.n;
+                if (due.gs.head)
+                        rni_ready_list(&due.gs);
+                for (unsigned i = 0; i < due.n; i++)
+                        due.timers[i]->class->fire(due.timers[i], now);
+        }
+        return any;
+}
+
+void rni_timer_start(struct m *m, struct timer *t, int64_t when)
+{
+        if (when == TIMER_NEVER)
+                return;
+        rni_timers_start(m->p ? &m->p->timers : &sched.allp[0]->timers, t, when);
+        rni_timekeeper_kick(when);
 }
 
 static bool run_all_due_timers(int64_t now)

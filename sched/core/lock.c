@@ -42,7 +42,8 @@ void rni_lock_note(const struct lock *l, enum lock_rank rank, bool taken)
         }
         if (m->nlocks > 0) {
                 const struct held *top = &m->locks[m->nlocks - 1 < HELD_MAX ? m->nlocks - 1 : HELD_MAX - 1];
-                bool ordered = top->rank < (int)rank || (rank == RANK_HCHAN && top->rank == RANK_HCHAN && top->lock < l);
+                bool several = rank == RANK_HCHAN || rank == RANK_TIMERS;
+                bool ordered = top->rank < (int)rank || (several && top->rank == (int)rank && top->lock < l);
 
                 if (!ordered)
                         rni_throw("lock order: rank %d taken under rank %d", (int)rank, top->rank);

@@ -82,7 +82,7 @@ static _Noreturn void exit_now(struct g *g)
         g->pcalls = &mark;
         run_until(g, NULL);
         rt_enter();
-        rni_g_exit();
+        rni_g_exit(0);
 }
 
 _Noreturn void rn_exit(void)

@@ -23,14 +23,6 @@ enum {
         SLICE_NS = 10000000
 };
 
-static rni_noinline void look_at_timers(struct p *p)
-{
-        int64_t now = rni_clock();
-
-        if (rni_timers_min(&p->timers) <= now)
-                rni_run_due_timers(p, now);
-}
-
 /* Gs that ready each other through runnext share one time slice; when it is over, who waits in the ring has a turn. The slice begins at the first look. */
 static rni_noinline bool chain_over(struct m *m)
 {
@@ -40,6 +32,13 @@ static rni_noinline bool chain_over(struct m *m)
         if (m->chain_start == 0)
                 m->chain_start = now;
         return now - m->chain_start > SLICE_NS;
+}
+
+static inline bool timers_due(struct p *p)
+{
+        int64_t when = rni_timers_min(&p->timers);
+
+        return when != TIMER_NEVER && when <= rni_clock();
 }
 
 /* The next G of m's P, or NULL if the scheduler loop should look. */
@@ -52,8 +51,8 @@ static inline struct g *pick(struct m *m)
         store_rlx(&p->tick, tick);   /* rlx: as above */
         if (unlikely(load_rlx(&m->retake) != 0))   /* rlx: ordered by the asker's heavy fence */
                 return NULL;
-        if (tick % TIMERS_EVERY == 0 && rni_timers_min(&p->timers) != TIMER_NEVER)
-                look_at_timers(p);
+        if (tick % TIMERS_EVERY == 0 && unlikely(timers_due(p)))
+                return NULL;   /* the scheduler loop runs them: a timer may fire into an object that our caller has locked */
         if (unlikely(tick % GLOBAL_EVERY == 0)) {   /* what must not be starved by local work */
                 if (p->id >= (int)load_rlx(&rni_sched.nprocs))   /* rlx: seen sooner or later */
                         return NULL;   /* the scheduler loop retires it */
@@ -119,6 +118,12 @@ void rni_park(rni_commit *commit, void *arg, enum wait_reason reason)
                 switch_from(m, g, pick(m));
         }
         *rni_self()->errnop = err;
+}
+
+void rni_commit_nothing(struct g *g, void *arg)
+{
+        (void)g;
+        (void)arg;
 }
 
 static void gq_put(struct g_list *l)
@@ -250,6 +255,8 @@ void rni_yield_now(void)
                 return;
         }
         next = pick(m);
+        if (!next && timers_due(m->p) && rni_run_due_timers(m->p, rni_clock()))
+                next = pick(m);
         if (!next && load_rlx(&m->retake) == 0) {   /* rlx: as in pick */
                 bool surplus = m->p->id >= (int)load_rlx(&rni_sched.nprocs);   /* rlx: seen sooner or later */
 
@@ -276,8 +283,7 @@ rni_cold void rni_budget_slow(struct m *m)
         m = rt_enter();
         p = m->p;
         now = rni_clock();
-        if (rni_timers_min(&p->timers) <= now)
-                rni_run_due_timers(p, now);
+        rni_run_due_timers(p, now);
         if (p->seen_tick != load_rlx(&p->tick)) {   /* rlx: own word */
                 p->seen_tick = load_rlx(&p->tick);   /* rlx: own word */
                 p->slice_start = now;
@@ -304,13 +310,7 @@ static void commit_exit(struct g *g, void *arg)
                 rni_stack_waiter_run(m);
 }
 
-static void commit_main_exit(struct g *g, void *arg)
-{
-        (void)g;
-        (void)arg;
-}
-
-_Noreturn void rni_g_exit(void)
+_Noreturn void rni_g_exit(intptr_t result)
 {
         struct m *m = rni_self();
         struct g *g = m->g, *next;
@@ -320,7 +320,7 @@ _Noreturn void rni_g_exit(void)
                           (size_t)(g->stack->hi - g->stack->floor));
         count(&m->p->nexited);   /* before at_exit: who waits for our end finds us gone */
         if (g->at_exit)
-                g->at_exit(g->at_exit_arg);
+                g->at_exit(g->at_exit_arg, result);
         next = pick(m);
         m->post = commit_exit;
         m->post_g = g;
@@ -328,7 +328,7 @@ _Noreturn void rni_g_exit(void)
         m->post_state = G_DEAD;
         if (unlikely(g->flags & GF_MAIN)) {   /* its stack is the process's: it stays */
                 store_rlx(&rni_sched.main_exited, 1);   /* rlx: read when all are idle */
-                m->post = commit_main_exit;
+                m->post = rni_commit_nothing;
         } else if (RNI_EXIT_DIRECT && next && !next->stack && !((next->flags | g->flags) & GF_SIZED)) {
                 /* A fresh G takes over the stack, hot as it is: nobody can see g any more, and nothing of its frames is needed. */
                 next->stack = g->stack;

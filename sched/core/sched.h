@@ -91,6 +91,7 @@ typedef void rni_commit(struct g *g, void *arg);
 /* Parks the running G (or thread). commit(g, arg) runs after the G's context is saved and it is WAITING, and publishes it: unlocks what protects the
  * queue it stands in, adds its timer. From then on a ready may resume it at once. Returns when readied. Entered before and after. */
 void rni_park(rni_commit *commit, void *arg, enum wait_reason reason);
+void rni_commit_nothing(struct g *g, void *arg);   /* nothing to publish: for ever, or until the deadline */
 /* The same with a deadline, after rni_claim_begin(g): true = something else than the deadline ended it. until == TIMER_NEVER: none. */
 bool rni_park_until(rni_commit *commit, void *arg, enum wait_reason reason, int64_t until);
 /* Makes a WAITING G runnable; the caller alone has the right to (it took the G's only waiter, or won its claim). The G runs next on this P. */
@@ -98,8 +99,8 @@ void rni_ready(struct g *g);
 /* The same for a list, as one: wakes at most as many threads as are idle. */
 void rni_ready_list(struct g_list *l);
 void rni_yield_now(void);                /* entered */
-/* Ends the running G; its deferred calls have run. Entered. */
-_Noreturn void rni_g_exit(void);
+/* Ends the running G; its deferred calls have run. result: what its function returned, 0 after rn_exit. Entered. */
+_Noreturn void rni_g_exit(intptr_t result);
 /* A time slice is over and others wait: called by channel fast paths every BUDGET operations, not entered. */
 void rni_budget_slow(struct m *m);
 enum { BUDGET = 64 };
@@ -136,7 +137,10 @@ struct p *rni_idle_p_get(void);                  /* sched.lock held */
 void rni_idle_p_put(struct p *p);                /* sched.lock held */
 void rni_m_first(struct m *m);                    /* a new M takes the P it was started for */
 bool rni_m_start(struct p *p, bool spinning);    /* gives p to an idle or a new M; false: no thread could be made, p stays with the caller */
-bool rni_run_due_timers(struct p *p, int64_t now);   /* readies what is due on p's heap; any M */
+bool rni_run_due_timers(struct p *p, int64_t now);   /* readies and fires what is due on p's heap. Entered; any M, no lock held */
+
+/* Starts a timer that is in no heap: it fires at `when`; TIMER_NEVER: it does not. Entered; locks below RANK_SCHED may be held. Stop: rni_timer_stop. */
+void rni_timer_start(struct m *m, struct timer *t, int64_t when);
 
 /* -- global queue (sched.c) -- */
 void rni_gq_put_locked(struct g_list *l);
@@ -166,7 +170,9 @@ bool rni_g_bind(struct p *p, struct g *g, bool slow);   /* gives a fresh G its s
 void rni_stack_waiter_run(struct m *m);          /* a stack came free while Gs wait for one */
 _Noreturn void rni_g_enter_fresh(struct g *g);   /* starts g, which was given the stack we stand on */
 uint64_t rni_g_count(void);                      /* goroutines that are not dead */
-void rni_spawn_call(const struct rn_call *call, void (*at_exit)(void *), void *arg);   /* rn_spawn with something to do at the end */
+void rni_need_fn(const void *fn);                /* fatal if NULL */
+int rni_spawn_entered(struct m *m, const struct rn_call *call, void (*at_exit)(void *, intptr_t), void *arg);   /* 0, -EAGAIN. Entered */
+void rni_spawn_call(const struct rn_call *call, void (*at_exit)(void *, intptr_t), void *arg);   /* rn_spawn with something to do at the end */
 
 /* -- foreign.c -- */
 void rni_foreign_park(struct m *m, rni_commit *commit, void *arg, enum wait_reason reason);

@@ -18,12 +18,6 @@ rn_time rn_deadline(rn_dur d)
         return d > RN_NEVER - now ? RN_NEVER : now + d;
 }
 
-static void commit_nothing(struct g *g, void *arg)
-{
-        (void)g;
-        (void)arg;
-}
-
 void rn_sleep_until(rn_time t)
 {
         struct m *m;
@@ -32,7 +26,7 @@ void rn_sleep_until(rn_time t)
                 return;
         m = rt_enter();
         rni_claim_begin(m->g);
-        rni_park_until(commit_nothing, NULL, WAIT_SLEEP, t);
+        rni_park_until(rni_commit_nothing, NULL, WAIT_SLEEP, t);
         rt_leave();
 }
 

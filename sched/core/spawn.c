@@ -178,24 +178,30 @@ static void g_launch(struct m *m, struct g *g)
         rni_submit(m, g, true);
 }
 
-static void need_fn(const void *fn)
+void rni_need_fn(const void *fn)
 {
         if (unlikely(!fn))
                 rni_fatal("go of nil func value");
 }
 
-static int spawn(const struct rn_call *call, const rn_attr *attr, void (*at_exit)(void *), void *arg)
+static inline struct g *g_of_call(struct m *m, const struct rn_call *call)
+{
+        struct g *g = g_prepare(m, call->fn);
+
+        if (likely(g != NULL))
+                g->u.start.call = *call;
+        return g;
+}
+
+static int spawn(const struct rn_call *call, const rn_attr *attr)
 {
         struct m *m;
         struct g *g;
 
-        need_fn((const void *)(uintptr_t)call->fn);
+        rni_need_fn((const void *)(uintptr_t)call->fn);
         m = rt_enter();
-        g = g_prepare(m, call->fn);
+        g = g_of_call(m, call);
         if (likely(g != NULL)) {
-                g->u.start.call = *call;
-                g->at_exit = at_exit;
-                g->at_exit_arg = arg;
                 if (attr) {
                         g->name = attr->name;
                         if (attr->stack && attr->stack != rni_stack_default()) {
@@ -209,6 +215,20 @@ static int spawn(const struct rn_call *call, const rn_attr *attr, void (*at_exit
         return g ? 0 : -EAGAIN;
 }
 
+int rni_spawn_entered(struct m *m, const struct rn_call *call, void (*at_exit)(void *, intptr_t), void *arg)
+{
+        struct g *g;
+
+        rni_need_fn((const void *)(uintptr_t)call->fn);
+        g = g_of_call(m, call);
+        if (unlikely(!g))
+                return -EAGAIN;
+        g->at_exit = at_exit;
+        g->at_exit_arg = arg;
+        g_launch(m, g);
+        return 0;
+}
+
 static _Noreturn rni_cold void spawn_refused(void)
 {
         rni_runtime_panic("out of memory: cannot start a goroutine (%lu exist)", (unsigned long)rni_g_count());
@@ -216,18 +236,21 @@ static _Noreturn rni_cold void spawn_refused(void)
 
 void rn_spawn(const struct rn_call *call)
 {
-        if (unlikely(spawn(call, NULL, NULL, NULL) != 0))
+        if (unlikely(spawn(call, NULL) != 0))
                 spawn_refused();
 }
 
 int rn_spawn_try(const struct rn_call *call, const rn_attr *attr)
 {
-        return spawn(call, attr, NULL, NULL);
+        return spawn(call, attr);
 }
 
-void rni_spawn_call(const struct rn_call *call, void (*at_exit)(void *), void *arg)
+void rni_spawn_call(const struct rn_call *call, void (*at_exit)(void *, intptr_t), void *arg)
 {
-        if (unlikely(spawn(call, NULL, at_exit, arg) != 0))
+        int err = rni_spawn_entered(rt_enter(), call, at_exit, arg);
+
+        rt_leave();
+        if (unlikely(err))
                 spawn_refused();
 }
 
@@ -237,7 +260,7 @@ void rn_spawn_copy(void (*fn)(void), const void *arg, size_t size, size_t align)
         struct m *m = rni_m();
         struct g *g;
 
-        need_fn((const void *)(uintptr_t)fn);
+        rni_need_fn((const void *)(uintptr_t)fn);
         if (size > rni_stack_default() / 2)
                 rni_runtime_panic("go: a copy of %zu bytes does not fit a goroutine's stack", size);
         san_read(arg, size);
@@ -290,6 +313,7 @@ static _Noreturn void g_entry(void)
         struct m *m = rni_self();
         struct g *g = m->g;
         struct rn_call call = g->u.start.call;
+        intptr_t result = 0;
 
         san_switched(g->stack);
         rni_post(m);
@@ -300,10 +324,10 @@ static _Noreturn void g_entry(void)
                          g->flags & GF_COPY_HEAP ? (void *)(uintptr_t)call.ireg[0] : NULL);
         } else {
                 rt_leave();
-                rni_call_run(&call);
+                result = rni_call_run(&call);
         }
         rt_enter();
-        rni_g_exit();
+        rni_g_exit(result);
 }
 
 _Noreturn void rni_g_enter_fresh(struct g *g)

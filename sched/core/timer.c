@@ -16,6 +16,25 @@ static void set_min(struct timers *t)
         store_rel(&t->min_when, (AO_t)(t->n ? t->heap[0].when : TIMER_NEVER));   /* rel: pairs with acq in rni_timers_min */
 }
 
+static struct timer *timer_of(const struct timer_entry *e)
+{
+        return e->who & 1 ? (struct timer *)(e->who - 1) : NULL;
+}
+
+static struct g *g_of(const struct timer_entry *e)
+{
+        return (struct g *)e->who;
+}
+
+static inline void place(struct timer_entry *h, size_t i, struct timer_entry e)
+{
+        struct timer *t = timer_of(&e);
+
+        h[i] = e;
+        if (t)
+                t->pos = i;
+}
+
 static void sift_up(struct timer_entry *h, size_t i)
 {
         struct timer_entry e = h[i];
@@ -25,10 +44,10 @@ static void sift_up(struct timer_entry *h, size_t i)
 
                 if (h[parent].when <= e.when)
                         break;
-                h[i] = h[parent];
+                place(h, i, h[parent]);
                 i = parent;
         }
-        h[i] = e;
+        place(h, i, e);
 }
 
 static void sift_down(struct timer_entry *h, size_t n, size_t i)
@@ -45,10 +64,25 @@ static void sift_down(struct timer_entry *h, size_t n, size_t i)
                                 least = c;
                 if (h[least].when >= e.when)
                         break;
-                h[i] = h[least];
+                place(h, i, h[least]);
                 i = least;
         }
-        h[i] = e;
+        place(h, i, e);
+}
+
+/* Fills the hole at i from the end. */
+static void take_out(struct timers *t, size_t i)
+{
+        struct timer_entry *h = t->heap;
+        struct timer_entry last = h[--t->n];
+
+        if (i == t->n)
+                return;
+        h[i] = last;
+        if (i > 0 && last.when < h[(i - 1) / ARITY].when)
+                sift_up(h, i);
+        else
+                sift_down(h, t->n, i);
 }
 
 void rni_timers_init(struct timers *t)
@@ -79,14 +113,47 @@ void rni_timers_add(struct timers *t, struct g *g, int64_t when)
 {
         lock_acquire(&t->lock, RANK_TIMERS);
         g->u.wait.timers = t;
-        push(t, (struct timer_entry){ when, g, load_rlx(&g->claim) });   /* rlx: g is ours until the lock is released */
+        push(t, (struct timer_entry){ when, (uintptr_t)g, load_rlx(&g->claim) });   /* rlx: g is ours until the lock is released */
         set_min(t);
         lock_release(&t->lock, RANK_TIMERS);
 }
 
+void rni_timers_start(struct timers *h, struct timer *t, int64_t when)
+{
+        lock_acquire(&h->lock, RANK_TIMERS);
+        store_rlx(&t->home, aptr(h));   /* rlx: published by the lock; read without it only to find the lock */
+        push(h, (struct timer_entry){ when, (uintptr_t)t | 1, 0 });
+        set_min(h);
+        lock_release(&h->lock, RANK_TIMERS);
+}
+
+bool rni_timer_stop(struct timer *t)
+{
+        struct timers *h;
+
+        while ((h = (struct timers *)load_acq(&t->home)) != NULL) {   /* acq: pairs with rel in rni_timers_due: it is over with t */
+                bool here;
+
+                lock_acquire(&h->lock, RANK_TIMERS);
+                here = load_rlx(&t->home) == aptr(h);   /* rlx: under the lock, if it is this one */
+                if (here) {
+                        size_t i = t->pos;
+
+                        store_rlx(&t->home, 0);   /* rlx: under the lock */
+                        take_out(h, i);
+                        if (i == 0)
+                                set_min(h);
+                }
+                lock_release(&h->lock, RANK_TIMERS);
+                if (here)
+                        return true;
+        }
+        return false;
+}
+
 static bool entry_live(const struct timer_entry *e)
 {
-        return load_rlx(&e->g->claim) == e->wait;   /* rlx: a hint; the CAS in rni_timers_due decides */
+        return e->who & 1 || load_rlx(&g_of(e)->claim) == e->wait;   /* rlx: a hint; the CAS in rni_timers_due decides */
 }
 
 static size_t sweep_locked(struct timers *t)
@@ -96,7 +163,7 @@ static size_t sweep_locked(struct timers *t)
         store_rlx(&t->stale, 0);   /* rlx: an estimate */
         for (size_t i = 0; i < t->n; i++)
                 if (entry_live(&t->heap[i]))
-                        t->heap[live++] = t->heap[i];
+                        place(t->heap, live++, t->heap[i]);
         t->n = live;
         for (size_t i = live / ARITY + 1; i-- > 0;)
                 if (i < live)
@@ -115,6 +182,23 @@ size_t rni_timers_sweep(struct timers *t)
         return live;
 }
 
+bool rni_timers_awaited(struct timers *t)
+{
+        bool any = false;
+
+        if (rni_timers_min(t) == TIMER_NEVER)
+                return false;
+        lock_acquire(&t->lock, RANK_TIMERS);
+        sweep_locked(t);
+        for (size_t i = 0; i < t->n && !any; i++) {
+                struct timer *timer = timer_of(&t->heap[i]);
+
+                any = !timer || timer->class->awaited(timer);
+        }
+        lock_release(&t->lock, RANK_TIMERS);
+        return any;
+}
+
 void rni_timers_forget(struct g *g)
 {
         struct timers *t = g->u.wait.timers;
@@ -125,41 +209,57 @@ void rni_timers_forget(struct g *g)
         rni_timers_sweep(t);
 }
 
-void rni_timers_due(struct timers *t, int64_t now, struct g_list *out)
+static void due_one(const struct timer_entry *e, struct due *out)
+{
+        struct timer *t = timer_of(e);
+
+        if (!t) {
+                if (!cas(&g_of(e)->claim, e->wait, e->wait | 1))
+                        return;
+                g_of(e)->fired = NULL;
+                g_list_push(&out->gs, g_of(e));
+                return;
+        }
+        if (t->class->hold(t))
+                out->timers[out->n++] = t;
+        store_rel(&t->home, 0);   /* rel: one that is going may be freed from here on; pairs with acq in rni_timer_stop */
+}
+
+void rni_timers_due(struct timers *t, int64_t now, struct due *out)
 {
         lock_acquire(&t->lock, RANK_TIMERS);
-        while (t->n > 0 && t->heap[0].when <= now) {
+        while (t->n > 0 && t->heap[0].when <= now && out->n < FIRE_BATCH) {
                 struct timer_entry e = t->heap[0];
 
-                t->heap[0] = t->heap[--t->n];
-                if (t->n > 0)
-                        sift_down(t->heap, t->n, 0);
-                if (cas(&e.g->claim, e.wait, e.wait | 1)) {
-                        e.g->fired = NULL;
-                        g_list_push(out, e.g);
-                }
+                take_out(t, 0);
+                due_one(&e, out);
         }
         set_min(t);
         lock_release(&t->lock, RANK_TIMERS);
 }
 
+/* Both heaps are locked, in the order of their addresses, so that no timer is seen between them. */
 void rni_timers_move(struct timers *from, struct timers *to)
 {
+        struct timers *first = from < to ? from : to, *second = from < to ? to : from;
         struct timer_entry *h;
-        size_t n;
 
-        lock_acquire(&from->lock, RANK_TIMERS);
+        lock_acquire(&first->lock, RANK_TIMERS);
+        lock_acquire(&second->lock, RANK_TIMERS);
         h = from->heap;
-        n = from->n;
+        for (size_t i = 0; i < from->n; i++) {
+                struct timer *t = timer_of(&h[i]);
+
+                if (t)
+                        store_rlx(&t->home, aptr(to));   /* rlx: under both locks */
+                push(to, h[i]);
+        }
         from->heap = NULL;
         from->n = from->cap = 0;
         set_min(from);
-        lock_release(&from->lock, RANK_TIMERS);
-        lock_acquire(&to->lock, RANK_TIMERS);
-        for (size_t i = 0; i < n; i++)
-                push(to, h[i]);
         set_min(to);
-        lock_release(&to->lock, RANK_TIMERS);
+        lock_release(&second->lock, RANK_TIMERS);
+        lock_release(&first->lock, RANK_TIMERS);
         san_acquire(from);   /* as in push */
         free(h);
 }

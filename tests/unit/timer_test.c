@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The timer heap from within: order, stale entries, sweeping, moving to another heap. */
+ * The timer heap from within: order, stale entries, sweeping, moving to another heap; timers that start, stop and fire. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,10 +38,10 @@ static void due_come_out_in_order_of_time(void **state)
                 rni_timers_add(&t, &gs[i], (int64_t)gs[i].id);
         }
         for (int64_t now = 0; now < 1000; now += 10) {
-                struct g_list due = { NULL, NULL, 0 };
+                struct due due = { .n = 0 };
 
                 rni_timers_due(&t, now, &due);
-                for (struct g *g; (g = g_list_pop(&due)) != NULL; last = (int64_t)g->id)
+                for (struct g *g; (g = g_list_pop(&due.gs)) != NULL; last = (int64_t)g->id)
                         assert_true((int64_t)g->id >= last && (int64_t)g->id <= now);
                 assert_true(rni_timers_min(&t) > now);
         }
@@ -53,7 +53,7 @@ static void a_wait_that_ended_otherwise_does_not_fire(void **state)
 {
         struct timers t;
         struct g *gs = sleepers(3);
-        struct g_list due = { NULL, NULL, 0 };
+        struct due due = { .n = 0 };
 
         (void)state;
         rni_timers_init(&t);
@@ -62,9 +62,9 @@ static void a_wait_that_ended_otherwise_does_not_fire(void **state)
         assert_true(rni_claim(&gs[1]));    /* a partner was faster */
         rni_claim_begin(&gs[1]);           /* and it waits again, for something else */
         rni_timers_due(&t, 100, &due);
-        assert_int_equal(due.n, 2);
-        assert_ptr_equal(g_list_pop(&due), &gs[0]);
-        assert_ptr_equal(g_list_pop(&due), &gs[2]);
+        assert_int_equal(due.gs.n, 2);
+        assert_ptr_equal(g_list_pop(&due.gs), &gs[0]);
+        assert_ptr_equal(g_list_pop(&due.gs), &gs[2]);
         assert_true(rni_claim(&gs[1]));    /* its new wait was not claimed by the old timer */
         free(t.heap);
         free(gs);
@@ -94,7 +94,7 @@ static void a_retired_heap_moves_whole(void **state)
 {
         struct timers from, to;
         struct g *gs = sleepers(MANY);
-        struct g_list due = { NULL, NULL, 0 };
+        struct due due = { .n = 0 };
 
         (void)state;
         rni_timers_init(&from);
@@ -105,11 +105,166 @@ static void a_retired_heap_moves_whole(void **state)
         assert_true(rni_timers_min(&from) == TIMER_NEVER);
         assert_int_equal(rni_timers_min(&to), 1);
         rni_timers_due(&to, MANY, &due);
-        assert_int_equal(due.n, MANY);
+        assert_int_equal(due.gs.n, MANY);
         for (int i = MANY; i-- > 0;)
-                assert_ptr_equal(g_list_pop(&due), &gs[i]);
+                assert_ptr_equal(g_list_pop(&due.gs), &gs[i]);
         free(to.heap);
         free(gs);
+}
+
+/* -- struct timer -- */
+
+struct thing {
+        struct timer timer;
+        int64_t when;
+        bool going, fired;
+};
+
+static bool thing_hold(struct timer *t)
+{
+        return !container_of(t, struct thing, timer)->going;
+}
+
+static bool thing_awaited(struct timer *t)
+{
+        return container_of(t, struct thing, timer)->when % 2 != 0;
+}
+
+static const struct timer_class thing_class = { thing_hold, NULL, thing_awaited };
+
+static struct thing *things(size_t n)
+{
+        struct thing *t = calloc(n, sizeof *t);
+
+        assert_non_null(t);
+        for (size_t i = 0; i < n; i++)
+                t[i].timer.class = &thing_class;
+        return t;
+}
+
+static void start(struct timers *h, struct thing *t, int64_t when)
+{
+        t->when = when;
+        t->fired = false;
+        rni_timers_start(h, &t->timer, when);
+}
+
+/* Everything due up to now, in batches; checks the order. Returns how many. */
+static size_t fire_until(struct timers *h, int64_t now)
+{
+        int64_t last = INT64_MIN;
+        size_t n = 0;
+
+        while (rni_timers_min(h) <= now) {
+                struct due due = { .n = 0 };
+
+                rni_timers_due(h, now, &due);
+                assert_true(due.n > 0 && due.n <= FIRE_BATCH);
+                for (unsigned i = 0; i < due.n; i++, n++) {
+                        struct thing *t = container_of(due.timers[i], struct thing, timer);
+
+                        assert_true(t->when >= last && t->when <= now && !t->fired && t->timer.home == 0);
+                        last = t->when;
+                        t->fired = true;
+                }
+        }
+        return n;
+}
+
+/* Goroutines' waits lie between them, so that both kinds are moved about. */
+static void timers_start_stop_and_fire_in_any_order(void **state)
+{
+        struct timers h;
+        struct thing *t = things(MANY);
+        struct g *gs = sleepers(MANY);
+        uint64_t rand = 11;
+        size_t pending = 0;
+
+        (void)state;
+        rni_timers_init(&h);
+        for (int i = 0; i < MANY; i++)
+                rni_timers_add(&h, &gs[i], 20000 + rni_rand_below(&rand, 1000));
+        for (int i = 0; i < 20 * MANY; i++) {
+                struct thing *one = &t[rni_rand_below(&rand, MANY)];
+                bool was = one->timer.home != 0;
+
+                assert_int_equal(rni_timer_stop(&one->timer), was);
+                assert_false(rni_timer_stop(&one->timer));
+                pending -= was;
+                if (rni_rand_below(&rand, 3) > 0) {
+                        start(&h, one, rni_rand_below(&rand, 10000));
+                        pending++;
+                }
+                assert_int_equal(h.n, MANY + pending);
+        }
+        assert_int_equal(fire_until(&h, 4999) + fire_until(&h, 10000), pending);
+        assert_int_equal(h.n, MANY);
+        free(h.heap);
+        free(gs);
+        free(t);
+}
+
+static void a_timer_whose_object_is_going_does_not_fire(void **state)
+{
+        struct timers h;
+        struct thing *t = things(3);
+        struct due due = { .n = 0 };
+
+        (void)state;
+        rni_timers_init(&h);
+        for (int i = 0; i < 3; i++)
+                start(&h, &t[i], 10 + i);
+        t[1].going = true;
+        rni_timers_due(&h, 100, &due);
+        assert_int_equal(due.n, 2);
+        assert_ptr_equal(due.timers[0], &t[0].timer);
+        assert_ptr_equal(due.timers[1], &t[2].timer);
+        assert_false(rni_timer_stop(&t[1].timer));
+        free(h.heap);
+        free(t);
+}
+
+static void only_what_can_make_somebody_run_counts_against_a_deadlock(void **state)
+{
+        struct timers h;
+        struct thing *t = things(2);
+        struct g *gs = sleepers(1);
+
+        (void)state;
+        rni_timers_init(&h);
+        assert_false(rni_timers_awaited(&h));
+        start(&h, &t[0], 2);
+        assert_false(rni_timers_awaited(&h));
+        start(&h, &t[1], 3);
+        assert_true(rni_timers_awaited(&h));
+        assert_true(rni_timer_stop(&t[1].timer));
+        rni_timers_add(&h, gs, 9);
+        assert_true(rni_timers_awaited(&h));
+        assert_true(rni_claim(gs));
+        assert_false(rni_timers_awaited(&h));
+        free(h.heap);
+        free(gs);
+        free(t);
+}
+
+static void a_moved_timer_is_stopped_where_it_is(void **state)
+{
+        struct timers from, to;
+        struct thing *t = things(MANY);
+
+        (void)state;
+        rni_timers_init(&from);
+        rni_timers_init(&to);
+        for (int i = 0; i < MANY; i++)
+                start(i % 3 ? &from : &to, &t[i], MANY - i);
+        rni_timers_move(&from, &to);
+        for (int i = 0; i < MANY; i += 2)
+                assert_true(rni_timer_stop(&t[i].timer));
+        assert_int_equal(fire_until(&to, MANY), MANY / 2);
+        for (int i = 0; i < MANY; i++)
+                assert_int_equal(t[i].fired, i % 2);
+        free(to.heap);
+        free(t);
 }
 
 int main(void)
@@ -119,6 +274,10 @@ int main(void)
                 cmocka_unit_test(a_wait_that_ended_otherwise_does_not_fire),
                 cmocka_unit_test(stale_entries_are_swept_before_they_pile_up),
                 cmocka_unit_test(a_retired_heap_moves_whole),
+                cmocka_unit_test(timers_start_stop_and_fire_in_any_order),
+                cmocka_unit_test(a_timer_whose_object_is_going_does_not_fire),
+                cmocka_unit_test(only_what_can_make_somebody_run_counts_against_a_deadlock),
+                cmocka_unit_test(a_moved_timer_is_stopped_where_it_is),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
