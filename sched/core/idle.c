@@ -376,7 +376,7 @@ static struct g *steal(struct m *m)
 
 static bool work_anywhere(void)
 {
-        if (load_acq(&sched.gq_n))   /* acq: pairs with rel in rni_gq_put_locked */
+        if (load_acq(&sched.gq_n))   /* acq: pairs with rel in rni_gq_put */
                 return true;
         for (unsigned i = 0; i < load_acq(&sched.np); i++)   /* acq: pairs with rel in rni_procs_init */
                 if (!rni_runq_empty(&sched.allp[i]->runq))

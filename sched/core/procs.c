@@ -73,9 +73,7 @@ void rni_p_drain(struct p *p)
         rni_timers_move(&p->timers, &sched.allp[0]->timers);
         rni_stack_cache_flush(&p->stacks);
         rni_g_free_flush(p);
-        lock_acquire(&sched.lock, RANK_SCHED);
-        rni_gq_put_locked(&l);
-        lock_release(&sched.lock, RANK_SCHED);
+        rni_gq_put_list(&l);
         rni_timekeeper_kick(rni_timers_min(&sched.allp[0]->timers));
 }
 

@@ -2,22 +2,16 @@
  * The slow half of the run queue: overflow, stealing, and the honest emptiness check. Invariants and source: runq.h. */
 #include "sched/core/runq.h"
 
-bool rni_runq_take_half(struct runq *q, struct g_list *out)
+bool rni_runq_take_half(struct runq *q, struct g **out)
 {
         unsigned h = load_acq(&q->head);   /* acq: pairs with the stealers' CAS */
         unsigned t = load_rlx(&q->tail);   /* rlx: only we write it */
-        unsigned n = (t - h) / 2;
-        struct g *taken[RUNQ_SIZE / 2];
 
-        if (n != RUNQ_SIZE / 2)
+        if (t - h != RUNQ_SIZE)
                 return false;
-        for (unsigned i = 0; i < n; i++)
-                taken[i] = (struct g *)load_rlx(&q->ring[(h + i) % RUNQ_SIZE]);   /* rlx: we wrote it */
-        if (!cas_rel(&q->head, h, h + n))   /* rel: reads are over; pairs with acq in runq_put */
-                return false;
-        for (unsigned i = 0; i < n; i++)
-                g_list_push(out, taken[i]);
-        return true;
+        for (unsigned i = 0; i < RUNQ_SIZE / 2; i++)
+                out[i] = (struct g *)load_rlx(&q->ring[(h + i) % RUNQ_SIZE]);   /* rlx: we wrote it */
+        return cas_rel(&q->head, h, h + RUNQ_SIZE / 2);   /* rel: reads are over; pairs with acq in runq_put */
 }
 
 /* Copies half of victim's Gs to q's ring behind its tail, without publishing them there. Returns how many. */

@@ -68,8 +68,8 @@ static inline struct g *runq_get(struct runq *q)
         }
 }
 
-/* Holder only: takes half of a full queue for the global one. False if stealers made room meanwhile. */
-bool rni_runq_take_half(struct runq *q, struct g_list *out);
+/* Holder only: takes the older half of a full queue, RUNQ_SIZE / 2, for the global one. False if stealers made room meanwhile. */
+bool rni_runq_take_half(struct runq *q, struct g **out);
 
 /* Any M: moves half of victim's Gs, rounded up, into q, which is the caller's own and empty, and returns the last of them. take_next: runnext too,
  * if nothing else is there. */

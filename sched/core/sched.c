@@ -19,7 +19,7 @@ enum {
         GLOBAL_EVERY = 61,    /* ticks between looks at the global queue while there is local work */
         TIMERS_EVERY = 4,     /* ticks between looks at the clock while there are timers */
         CHAIN_LOOK = 16,      /* consecutive runs from runnext between looks at the clock */
-        GQ_BATCH = RUNQ_SIZE / 2,
+        READY_LOCAL = RUNQ_SIZE / 2,   /* of a list readied as one */
         SLICE_NS = 10000000
 };
 
@@ -56,7 +56,7 @@ static inline struct g *pick(struct m *m)
         if (unlikely(tick % GLOBAL_EVERY == 0)) {   /* what must not be starved by local work */
                 if (p->id >= (int)load_rlx(&rni_sched.nprocs))   /* rlx: seen sooner or later */
                         return NULL;   /* the scheduler loop retires it */
-                g = load_rlx(&rni_sched.gq_n) ? rni_gq_get(p) : NULL;   /* rlx: a hint; the get locks */
+                g = load_rlx(&rni_sched.gq_n) ? rni_gq_get_one() : NULL;   /* rlx: a hint; the get locks */
                 if (g)
                         return g;
         }
@@ -126,23 +126,16 @@ void rni_commit_nothing(struct g *g, void *arg)
         (void)arg;
 }
 
-static void gq_put(struct g_list *l)
-{
-        lock_acquire(&rni_sched.lock, RANK_SCHED);
-        rni_gq_put_locked(l);
-        lock_release(&rni_sched.lock, RANK_SCHED);
-}
-
 /* The ring is full: half of it and g go to the global queue, unless stealers make room meanwhile. */
 static rni_cold void overflow(struct p *p, struct g *g)
 {
-        struct g_list l = { NULL, NULL, 0 };
+        struct g *half[RUNQ_SIZE / 2 + 1];
 
         while (!runq_put(&p->runq, g)) {
-                if (!rni_runq_take_half(&p->runq, &l))
+                if (!rni_runq_take_half(&p->runq, half))
                         continue;
-                g_list_push(&l, g);
-                gq_put(&l);
+                half[RUNQ_SIZE / 2] = g;
+                rni_gq_put(half, RUNQ_SIZE / 2 + 1);
                 return;
         }
 }
@@ -191,10 +184,7 @@ void rni_submit(struct m *m, struct g *g, bool next)
                 if (g && unlikely(!runq_put(&p->runq, g)))
                         overflow(p, g);
         } else {
-                struct g_list l = { NULL, NULL, 0 };
-
-                g_list_push(&l, g);
-                gq_put(&l);
+                rni_gq_put(&g, 1);
         }
         rni_wake_p();
 }
@@ -217,7 +207,7 @@ void rni_ready_list(struct g_list *l)
 {
         struct m *m = rni_self();
         struct g_list rest = { NULL, NULL, 0 };
-        bool local = m->p && l->n <= GQ_BATCH;
+        bool local = m->p && l->n <= READY_LOCAL;
         struct g *g;
 
         while ((g = g_list_pop(l)) != NULL) {
@@ -229,9 +219,7 @@ void rni_ready_list(struct g_list *l)
                 if (!local || !runq_put(&m->p->runq, g))
                         g_list_push(&rest, g);
         }
-        if (rest.head) {
-                gq_put(&rest);
-        }
+        rni_gq_put_list(&rest);
         rni_wake_p();
 }
 
@@ -384,41 +372,4 @@ _Noreturn void rni_g0_first(void)
         san_switched(&m->g0_stack);
         rni_post(m);
         rni_g0_loop();
-}
-
-/* -- the global queue -- */
-
-void rni_gq_put_locked(struct g_list *l)
-{
-        size_t n = l->n;
-
-        g_list_append(&rni_sched.gq, l);
-        store_rel(&rni_sched.gq_n, load_rlx(&rni_sched.gq_n) + (unsigned)n);   /* rel: pairs with acq in work_anywhere; rlx: under the lock */
-}
-
-struct g *rni_gq_get(struct p *p)
-{
-        struct g *first;
-        unsigned n;
-
-        lock_acquire(&rni_sched.lock, RANK_SCHED);
-        n = load_rlx(&rni_sched.gq_n);   /* rlx: under the lock */
-        first = g_list_pop(&rni_sched.gq);
-        if (first) {
-                unsigned share = n / load_rlx(&rni_sched.nprocs) + 1, taken = 1;   /* rlx: under the lock */
-                unsigned room = GQ_BATCH - (runq_len(&p->runq) < GQ_BATCH ? runq_len(&p->runq) : GQ_BATCH);
-
-                if (share > n)
-                        share = n;
-                for (; taken < share && taken <= room; taken++) {
-                        struct g *g = g_list_pop(&rni_sched.gq);
-
-                        g_prefetch(g);
-                        g_prefetch_frames(g);
-                        runq_put(&p->runq, g);
-                }
-                store_rlx(&rni_sched.gq_n, n - taken);   /* rlx: under the lock; a late reader only locks in vain */
-        }
-        lock_release(&rni_sched.lock, RANK_SCHED);
-        return first;
 }

@@ -8,6 +8,7 @@
 
 #include "sched/core/fatal.h"
 #include "sched/core/g.h"
+#include "sched/core/gq.h"
 #include "sched/core/lock.h"
 #include "sched/core/m.h"
 #include "sched/core/p.h"
@@ -17,7 +18,7 @@ enum { MAXPROCS_MAX = 1024 };
 
 struct sched {
         struct lock lock;               /* RANK_SCHED: what follows up to the next note */
-        struct g_list gq;               /* global queue */
+        struct gq gq;                   /* global queue */
         struct g_list gfree;            /* dead descriptors nobody's P caches: hosts of batches (spawn.c) */
         struct p *idle_p;
         struct m *idle_m;               /* last in, first out */
@@ -141,10 +142,6 @@ bool rni_run_due_timers(struct p *p, int64_t now);   /* readies and fires what i
 
 /* Starts a timer that is in no heap: it fires at `when`; TIMER_NEVER: it does not. Entered; locks below RANK_SCHED may be held. Stop: rni_timer_stop. */
 void rni_timer_start(struct m *m, struct timer *t, int64_t when);
-
-/* -- global queue (sched.c) -- */
-void rni_gq_put_locked(struct g_list *l);
-struct g *rni_gq_get(struct p *p);               /* one to run, some more into p's ring; NULL: empty */
 
 /* -- procs.c -- */
 void rni_procs_init(int n);                      /* boot: n Ps, all idle */

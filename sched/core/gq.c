@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT
+ * The global run queue. Invariants: gq.h. */
+#include "sched/core/gq.h"
+
+#include <stdlib.h>
+
+#include "sched/core/sched.h"
+
+enum { BATCH = RUNQ_SIZE / 2 };
+
+#define sched rni_sched
+
+/* -- under sched.lock -- */
+
+static void count(unsigned change)
+{
+        store_rel(&sched.gq_n, load_rlx(&sched.gq_n) + change);   /* rel: pairs with acq in work_anywhere; rlx: under the lock */
+}
+
+/* As many as the last block has room for. */
+static unsigned fill_tail(struct g *const *g, unsigned n)
+{
+        struct gq_block *b = sched.gq.tail;
+        unsigned room = b ? GQ_BLOCK - b->end : 0;
+
+        if (n > room)
+                n = room;
+        if (n > 0) {
+                g_copy(b->g + b->end, g, n);
+                b->end += n;
+        }
+        return n;
+}
+
+static void append_block(struct gq_block *b)
+{
+        b->next = NULL;
+        b->first = b->end = 0;
+        if (sched.gq.tail)
+                sched.gq.tail->next = b;
+        else
+                sched.gq.head = b;
+        sched.gq.tail = b;
+}
+
+static struct gq_block *spare_get(void)
+{
+        struct gq_block *b = sched.gq.spare;
+
+        if (b)
+                sched.gq.spare = b->next;
+        return b;
+}
+
+static void drop_head(void)
+{
+        struct gq_block *b = sched.gq.head;
+
+        sched.gq.head = b->next;
+        if (!b->next)
+                sched.gq.tail = NULL;
+        b->next = sched.gq.spare;
+        sched.gq.spare = b;
+}
+
+/* n Gs at most, into out. */
+static unsigned take(struct g **out, unsigned n)
+{
+        unsigned got = 0;
+
+        while (got < n && sched.gq.links.head)
+                out[got++] = g_list_pop(&sched.gq.links);
+        while (got < n && sched.gq.head) {
+                struct gq_block *b = sched.gq.head;
+                unsigned here = b->end - b->first;
+
+                if (here > n - got)
+                        here = n - got;
+                g_copy(out + got, b->g + b->first, here);
+                got += here;
+                b->first += here;
+                if (b->first == b->end)
+                        drop_head();
+        }
+        return got;
+}
+
+/* -- in -- */
+
+void rni_gq_put(struct g *const *g, unsigned n)
+{
+        unsigned done = 0;
+
+        lock_acquire(&sched.lock, RANK_SCHED);
+        while ((done += fill_tail(g + done, n - done)) < n) {
+                struct gq_block *b = spare_get();
+
+                if (!b) {
+                        lock_release(&sched.lock, RANK_SCHED);
+                        b = malloc(sizeof *b);
+                        lock_acquire(&sched.lock, RANK_SCHED);
+                }
+                if (b)
+                        append_block(b);
+                while (!b && done < n)
+                        g_list_push(&sched.gq.links, g[done++]);
+        }
+        count(n);
+        lock_release(&sched.lock, RANK_SCHED);
+}
+
+void rni_gq_put_list(struct g_list *l)
+{
+        struct g *some[GQ_BLOCK];
+
+        while (l->head) {
+                unsigned n = 0;
+
+                while (n < GQ_BLOCK && l->head)
+                        some[n++] = g_list_pop(l);
+                rni_gq_put(some, n);
+        }
+}
+
+/* -- out -- */
+
+/* They will run soon, and nobody has looked at them for long. */
+static void prefetch(struct g *const *g, unsigned n)
+{
+        for (unsigned i = 0; i < n; i++)
+                g_prefetch(g[i]);
+}
+
+struct g *rni_gq_get(struct p *p)
+{
+        unsigned len = runq_len(&p->runq), room = len < BATCH ? BATCH - len : 1, n, share;
+        struct g *some[BATCH];
+
+        lock_acquire(&sched.lock, RANK_SCHED);
+        share = load_rlx(&sched.gq_n) / load_rlx(&sched.nprocs) + 1;   /* rlx: under the lock */
+        n = take(some, share < room ? share : room);
+        count(0 - n);
+        lock_release(&sched.lock, RANK_SCHED);
+        prefetch(some, n);
+        for (unsigned i = 1; i < n; i++)
+                runq_put(&p->runq, some[i]);
+        return n ? some[0] : NULL;
+}
+
+struct g *rni_gq_get_one(void)
+{
+        struct g *g = NULL;
+        unsigned n;
+
+        lock_acquire(&sched.lock, RANK_SCHED);
+        n = take(&g, 1);
+        count(0 - n);
+        lock_release(&sched.lock, RANK_SCHED);
+        return g;
+}

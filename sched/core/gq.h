@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * The global run queue: what overflows a P's ring, and what is readied without a P. It holds addresses in blocks, so that a batch of Gs changes hands without anybody looking at the Gs: a list
+ * linked through them would cost its consumer a cache miss for each, with the lock held.
+ *
+ * Invariant, under sched.lock: gq_n is the number of Gs in all blocks and links; each block but the last is full up to its end, and none is empty. Blocks that came free are kept. When
+ * no memory is to be had for another, the Gs are linked after all; those go first, so that they do not wait for ever behind the blocks. */
+#ifndef RNI_CORE_GQ_H
+#define RNI_CORE_GQ_H
+
+#include "sched/core/g.h"
+
+enum { GQ_BLOCK = 126 };
+
+struct gq_block {
+        struct gq_block *next;
+        unsigned first, end;           /* g[first..end-1] are queued */
+        struct g *g[GQ_BLOCK];
+};
+
+struct gq {
+        struct gq_block *head, *tail, *spare;
+        struct g_list links;
+};
+
+struct p;
+
+/* n RUNNABLE Gs to the end of the queue. No lock held; the caller then calls rni_wake_p. */
+void rni_gq_put(struct g *const *g, unsigned n);
+/* The same with a list, which is empty afterwards. */
+void rni_gq_put_list(struct g_list *l);
+/* One to run, p's share of the others into its ring; NULL: empty. */
+struct g *rni_gq_get(struct p *p);
+/* Just the first, for a P with work of its own; with a small frame, because it is called on goroutines' stacks. */
+struct g *rni_gq_get_one(void);
+
+#endif

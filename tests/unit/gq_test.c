@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT
+ * The global run queue from within: first in, first out through any mix of batches; a P's share; what happens without memory for a block. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "sched/base/rand.h"
+#include "sched/core/gq.h"
+#include "sched/core/sched.h"
+
+enum { MANY = 20000 };
+
+#if defined(__GLIBC__) && !RNI_ASAN
+#define REFUSES 1
+static bool refusing;
+
+void *__libc_malloc(size_t);
+void *malloc(size_t n)
+{
+        return refusing ? NULL : __libc_malloc(n);
+}
+#else
+#define REFUSES 0
+#endif
+
+static struct g gs[MANY];
+static struct p *p;
+
+static int setup(void **state)
+{
+        (void)state;
+        rni_os_init();
+        p = aligned_alloc(RNI_APART, (sizeof *p + RNI_APART - 1) / RNI_APART * RNI_APART);
+        assert_non_null(p);
+        *p = (struct p){ .id = 0 };
+        rni_sched.nprocs = 1;
+        return 0;
+}
+
+static void put(unsigned from, unsigned n, bool as_list)
+{
+        struct g *some[300];
+        struct g_list l = { NULL, NULL, 0 };
+
+        for (unsigned i = 0; i < n; i++) {
+                some[i] = &gs[from + i];
+                if (as_list)
+                        g_list_push(&l, &gs[from + i]);
+        }
+        if (as_list)
+                rni_gq_put_list(&l);
+        else
+                rni_gq_put(some, n);
+        assert_null(l.head);
+}
+
+static void first_in_first_out_in_any_batches(void **state)
+{
+        uint64_t rand = 5;
+        unsigned in = 0, out = 0;
+
+        (void)state;
+        while (out < MANY) {
+                unsigned n = rni_rand_below(&rand, 300);
+
+                if (n > MANY - in)
+                        n = MANY - in;
+                put(in, n, rni_rand_below(&rand, 2));
+                in += n;
+                for (n = rni_rand_below(&rand, 4); n-- > 0 && out < in;) {
+                        if (rni_rand_below(&rand, 2)) {
+                                assert_ptr_equal(rni_gq_get_one(), &gs[out++]);
+                                continue;
+                        }
+                        for (struct g *g = rni_gq_get(p); g; g = runq_get(&p->runq))
+                                assert_ptr_equal(g, &gs[out++]);
+                }
+                assert_int_equal(rni_sched.gq_n, in - out);
+        }
+        assert_null(rni_gq_get(p));
+        assert_null(rni_gq_get_one());
+        assert_null(rni_sched.gq.head);
+}
+
+static void a_p_takes_its_share_as_far_as_there_is_room(void **state)
+{
+        (void)state;
+        rni_sched.nprocs = 4;
+        put(0, 40, false);
+        assert_ptr_equal(rni_gq_get(p), &gs[0]);   /* 40 / 4 + 1 in all */
+        assert_int_equal(runq_len(&p->runq), 10);
+        rni_sched.nprocs = 1;
+        put(40, 300, false);
+        assert_ptr_equal(rni_gq_get(p), &gs[11]);
+        assert_int_equal(runq_len(&p->runq), RUNQ_SIZE / 2 - 1);
+        assert_ptr_equal(rni_gq_get(p), &gs[11 + RUNQ_SIZE / 2 - 10]);
+        assert_int_equal(runq_len(&p->runq), RUNQ_SIZE / 2 - 1);
+        while (runq_get(&p->runq) || rni_gq_get(p))
+                continue;
+        assert_int_equal(rni_sched.gq_n, 0);
+}
+
+#if REFUSES
+static void without_memory_for_a_block_nothing_is_lost(void **state)
+{
+        struct gq_block *spare = rni_sched.gq.spare;
+        static bool seen[MANY];
+
+        (void)state;
+        put(0, 200, false);
+        rni_sched.gq.spare = NULL;
+        refusing = true;
+        for (unsigned i = 200; i < 1500; i += 100)
+                put(i, 100, i % 200 == 0);
+        assert_non_null(rni_sched.gq.links.head);
+        assert_int_equal(rni_sched.gq_n, 1500);
+        for (int n = 0; n < 1500; n++) {
+                struct g *g = rni_gq_get_one();
+
+                assert_non_null(g);
+                assert_false(seen[g - gs]);
+                seen[g - gs] = true;
+        }
+        refusing = false;
+        assert_null(rni_gq_get_one());
+        assert_non_null(rni_sched.gq.spare);   /* those that were in use */
+        while (spare) {
+                struct gq_block *next = spare->next;
+
+                free(spare);
+                spare = next;
+        }
+}
+#endif
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(first_in_first_out_in_any_batches),
+                cmocka_unit_test(a_p_takes_its_share_as_far_as_there_is_room),
+#if REFUSES
+                cmocka_unit_test(without_memory_for_a_block_nothing_is_lost),
+#endif
+        };
+
+        return cmocka_run_group_tests(tests, setup, NULL);
+}
