@@ -4,18 +4,24 @@
  * memory is out before all N live, and then as tidily as otherwise. */
 #include <runnel.h>
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { REPORTERS = 10000, CROWD = 1000000, BAR = 50 };
+static const rn_dur PERIOD = 50 * RN_MSEC; /* of the monitor */
 
-/* What main and the crowd share. It may live on main's stack, because main waits for all of them. */
+/* What main, the monitor and the crowd share. It may live on main's stack, because main waits for all of them. */
 struct crowd {
         rn_chan(rn_nothing) gate; /* they park here; nothing is ever sent, closing it lets all of them go */
         rn_wg coming;             /* those that were started and do not run yet */
         rn_wg alive;              /* those that have not ended */
+        long wanted;
+        atomic_long gathered;         /* those that have come to the gate */
+        rn_chan(rn_nothing) complete; /* closed when nobody more will come */
+        rn_wg monitor;
 };
 
 /* The whole life of one of them. To park is nothing but to wait, anywhere in a function: each has a stack of its own. */
@@ -65,9 +71,31 @@ static void show_progress(long before, long now, long all, bool last)
 
         if (isatty(STDOUT_FILENO))
                 printf("\r[%-*.*s] %ld parked%s", BAR, filled, bar, now, last ? "\n" : "");
-        else if (10 * before / all < 10 * now / all)
-                printf("%3ld %% parked\n", 100 * now / all);
+        else {
+                for (long tenth = 10 * before / all + 1; tenth <= 10 * now / all; tenth++)
+                        printf("%3ld %% parked\n", 10 * tenth);
+        }
         fflush(stdout);
+}
+
+/* Shows the progress at each tick, and once more when there is none any more. */
+static void monitor(struct crowd *crowd)
+{
+        enum { TICK, COMPLETE };
+        rn_ticker *ticker = rn_ticker_new(PERIOD);
+        long shown = 0;
+        bool last = false;
+
+        rn_defer(rn_unref, ticker);
+        while (!last) {
+                long now;
+
+                last = rn_select([TICK] = rn_on_signal(rn_ticker_chan(ticker)),
+                                 [COMPLETE] = rn_on_signal(crowd->complete)) == COMPLETE;
+                now = atomic_load(&crowd->gathered);
+                show_progress(shown, now, crowd->wanted, last);
+                shown = now;
+        }
 }
 
 /* -- what is done -- */
@@ -105,21 +133,22 @@ static int add_one(struct crowd *crowd)
         return err;
 }
 
-/* Gathers n at the gate, a hundredth at a time, so that the bar shows goroutines that have run, not ones that only were
- * started. Returns how many there are: less than n if memory is out, and *err says so. */
-static long gather(struct crowd *crowd, long n, int *err)
+/* Gathers the wanted number at the gate, a hundredth at a time, so that the monitor counts goroutines that have run, not ones
+ * that only were started. Returns how many there are: less than wanted if memory is out, and *err says so. */
+static long gather(struct crowd *crowd, int *err)
 {
-        long size = 0;
+        long size = 0, group = crowd->wanted / 100 + 1;
 
         *err = 0;
-        while (size < n && *err == 0) {
-                long before = size, group = n / 100 + 1;
-
-                while (size < n && size < before + group && (*err = add_one(crowd)) == 0)
+        rn_wg_go(&crowd->monitor, monitor, crowd);
+        while (size < crowd->wanted && *err == 0) {
+                for (long i = 0; i < group && size < crowd->wanted && (*err = add_one(crowd)) == 0; i++)
                         size++;
                 rn_wg_wait(&crowd->coming);
-                show_progress(before, size, n, size == n || *err < 0);
+                atomic_store(&crowd->gathered, size);
         }
+        rn_close(crowd->complete);
+        rn_wg_wait(&crowd->monitor);
         return size;
 }
 
@@ -128,19 +157,20 @@ static void dismiss(struct crowd *crowd)
         rn_close(crowd->gate);
         rn_wg_wait(&crowd->alive);
         rn_unref(crowd->gate);
+        rn_unref(crowd->complete);
 }
 
 /* Gathers a crowd, looks at the bill and lets it go. Returns 0, or the -errno that kept it smaller than n. */
 static int hold(long n)
 {
-        struct crowd crowd = { .gate = rn_make(rn_nothing, 0) };
+        struct crowd crowd = { .gate = rn_make(rn_nothing, 0), .complete = rn_make(rn_nothing, 0), .wanted = n };
         struct memory before = memory_used(), after;
         rn_time start = rn_now();
         double resident, tables;
         long size;
         int err;
 
-        size = gather(&crowd, n, &err);
+        size = gather(&crowd, &err);
         printf("spawned, run and parked in %.1f ms\n", ms_since(start));
         if (err < 0)
                 fprintf(stderr, "howmany: no goroutine more after %ld: %s\n", size, strerror(-err));

@@ -1,18 +1,40 @@
 /* SPDX-License-Identifier: MIT
- * WaitGroup: counts goroutines and waits for the last. {0} is ready, static or not; never copy one in use. The last done
- * touches the object no more once the waiter may return, so it may live on the waiter's stack. */
+ * WaitGroup, Mutex, RWMutex, Cond, Once and the weighted semaphore. {0} is ready, static or not (a semaphore: RN_SEM or
+ * rn_sem_init); never copy one in use, nothing notices it. An object may be freed by whoever knows that no call on it is
+ * to come: one that has let others go touches it no more, so it may live on the stack of who waited. */
 #ifndef RUNNEL_SYNC_H
 #define RUNNEL_SYNC_H
 
 #include <runnel/call.h>
+#include <runnel/types.h>
 
 typedef struct rn_wg {
         uint64_t w_[2];
 } rn_wg;
+typedef struct rn_mutex {
+        uint64_t w_[2];
+} rn_mutex;
+typedef struct rn_rwmutex {
+        uint64_t w_[5];
+} rn_rwmutex;
+typedef struct rn_cond {
+        uint64_t w_[3];
+} rn_cond;
+typedef struct rn_once {
+        uint64_t w_[3];
+} rn_once;
+typedef struct rn_sem {
+        uint64_t w_[4];
+} rn_sem;
+
+/* static rn_sem s = RN_SEM(4): n permits, n >= 0; {0} has none. */
+#define RN_SEM(n) { { (uint64_t)(n) } }
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* -- WaitGroup: counts goroutines and waits for the last -- */
 
 /* Adds n, which may be negative, to the counter; at 0 all waiters return.
  * Errors: panics when the counter falls below 0.
@@ -36,6 +58,121 @@ RN_API void rn_wg_wait(rn_wg *wg);
  * Context: goroutine or thread. Parks: never. Orders: as rn_spawn and rn_wg_done. */
 RN_API void rn_wg_spawn(rn_wg *wg, const struct rn_call *call);
 
+/* -- Mutex: one owner at a time. It belongs to no goroutine: any may unlock it. Who has waited for 1 ms is handed it -- */
+
+/* Waits until m is free and takes it. Not re-entrant.
+ * Context: goroutine or thread. Parks: may.
+ * Orders: an unlock happens before the return of the next lock. */
+RN_API void rn_mutex_lock(rn_mutex *m);
+
+/* Takes m if it is free: true.
+ * Context: goroutine or thread. Parks: never. Orders: when true, as rn_mutex_lock. */
+RN_API bool rn_mutex_trylock(rn_mutex *m);
+
+/* Releases m. It is touched no more: who locks it next may free it.
+ * Errors: fatal if m is not locked.
+ * Context: goroutine or thread. Parks: never, but may let the next owner run first. Orders: as rn_mutex_lock. */
+RN_API void rn_mutex_unlock(rn_mutex *m);
+
+/* -- RWMutex: one writer, or any number of readers. Readers who come while a writer waits wait behind it; a writer's
+ * unlock lets all go who wait to read then, before the next writer -- */
+
+/* Waits until m is free and takes it for writing.
+ * Context: goroutine or thread. Parks: may.
+ * Orders: each unlock and runlock before happens before its return. */
+RN_API void rn_rwmutex_lock(rn_rwmutex *m);
+
+/* Takes m for writing if it is free: true.
+ * Context: goroutine or thread. Parks: never. Orders: when true, as rn_rwmutex_lock. */
+RN_API bool rn_rwmutex_trylock(rn_rwmutex *m);
+
+/* Releases m, which the caller writes.
+ * Errors: fatal if m is not locked for writing.
+ * Context: goroutine or thread. Parks: never. Orders: as rn_rwmutex_lock and rn_rwmutex_rlock. */
+RN_API void rn_rwmutex_unlock(rn_rwmutex *m);
+
+/* Waits until nobody writes or waits to write, and takes m for reading. A second time by the same goroutine deadlocks if
+ * a writer came in between.
+ * Context: goroutine or thread. Parks: may.
+ * Orders: each unlock before happens before its return. */
+RN_API void rn_rwmutex_rlock(rn_rwmutex *m);
+
+/* Takes m for reading if nobody writes or waits to write: true.
+ * Context: goroutine or thread. Parks: never. Orders: when true, as rn_rwmutex_rlock. */
+RN_API bool rn_rwmutex_tryrlock(rn_rwmutex *m);
+
+/* Releases m, which the caller reads.
+ * Errors: fatal if m is not locked for reading.
+ * Context: goroutine or thread. Parks: never. Orders: as rn_rwmutex_lock. */
+RN_API void rn_rwmutex_runlock(rn_rwmutex *m);
+
+/* -- Cond: waits for something that is guarded by a mutex. No wake-ups but by signal and broadcast; still, another may be
+ * faster and change what was waited for: wait in a loop -- */
+
+/* Unlocks m, waits for a signal or a broadcast and locks m again; none that comes after the unlock is missed.
+ * m: locked by the caller.
+ * Errors: fatal if m is not locked.
+ * Context: goroutine or thread. Parks: always.
+ * Orders: the signal or broadcast happens before its return. */
+RN_API void rn_cond_wait(rn_cond *c, rn_mutex *m);
+
+/* The same, but until t at most.
+ * Returns 0, or -ETIMEDOUT; m is locked either way. A time that is past: at once, without unlocking m.
+ * Errors: fatal if m is not locked.
+ * Context: goroutine or thread. Parks: always, unless t has passed. Orders: when 0, as rn_cond_wait. */
+RN_API int rn_cond_wait_until(rn_cond *c, rn_mutex *m, rn_time t);
+
+/* Wakes the one who has waited longest, if anybody waits. With or without the mutex.
+ * Context: goroutine or thread. Parks: never. Orders: as rn_cond_wait. */
+RN_API void rn_cond_signal(rn_cond *c);
+
+/* Wakes all who wait. With or without the mutex.
+ * Context: goroutine or thread. Parks: never. Orders: as rn_cond_wait. */
+RN_API void rn_cond_broadcast(rn_cond *c);
+
+/* -- Once: one call, whoever comes first -- */
+
+/* Makes the captured call if it is the first; returns when the first one's call is complete. A call that panics or exits
+ * is complete too, and that reaches its caller alone; from within its own call a once waits for ever. Behind rn_once_do.
+ * call: copied, dropped when complete.
+ * Errors: panics if the function is NULL.
+ * Context: goroutine or thread. Parks: may.
+ * Orders: the call's end happens before the return of each. */
+RN_API void rn_once_call(rn_once *o, const struct rn_call *call);
+
+/* Is the call complete?
+ * Context: goroutine or thread. Parks: never. Orders: when true, as rn_once_call. */
+RN_API bool rn_once_done(const rn_once *o);
+
+/* -- Semaphore: a number of permits, any of them at a time. First come, first served, however many are wanted -- */
+
+/* Makes s a semaphore of n permits.
+ * Errors: panics if n < 0.
+ * Context: goroutine or thread, before s is used. Parks: never. */
+RN_API void rn_sem_init(rn_sem *s, int64_t n);
+
+/* Waits until n permits are left and nobody is before us, and takes them; for ever, and in nobody's way, if s has not so many.
+ * Errors: panics if n < 0.
+ * Context: goroutine or thread. Parks: may.
+ * Orders: the releases that made room happen before its return. */
+RN_API void rn_sem_acquire(rn_sem *s, int64_t n);
+
+/* The same, but until t at most; a time that is past: only if they can be had at once.
+ * Returns 0, -ETIMEDOUT with nothing taken, or at once -EDOM if s has not so many.
+ * Errors: panics if n < 0.
+ * Context: goroutine or thread. Parks: may. Orders: when 0, as rn_sem_acquire. */
+RN_API int rn_sem_acquire_until(rn_sem *s, int64_t n, rn_time t);
+
+/* Takes n permits if they are left and nobody waits: true.
+ * Errors: panics if n < 0.
+ * Context: goroutine or thread. Parks: never. Orders: when true, as rn_sem_acquire. */
+RN_API bool rn_sem_tryacquire(rn_sem *s, int64_t n);
+
+/* Gives n permits back. Any goroutine may, not only who took them. s is touched no more once others have got them.
+ * Errors: panics if n < 0 or more than are taken.
+ * Context: goroutine or thread. Parks: never. Orders: as rn_sem_acquire. */
+RN_API void rn_sem_release(rn_sem *s, int64_t n);
+
 #ifdef __cplusplus
 }
 #endif
@@ -44,6 +181,9 @@ RN_API void rn_wg_spawn(rn_wg *wg, const struct rn_call *call);
 
 /* rn_wg_go(wg, f, ...): starts f(...) as a goroutine that wg counts, as rn_wg_spawn. Parks: never. */
 #define rn_wg_go(wg, ...) rn_wg_spawn((wg), RN_CALL_(__VA_ARGS__))
+
+/* rn_once_do(o, f, ...): f(...) if it is the first, as rn_once_call. The arguments are evaluated each time. Parks: may. */
+#define rn_once_do(o, ...) rn_once_call((o), RN_CALL_(__VA_ARGS__))
 
 #endif
 #endif

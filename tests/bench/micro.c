@@ -138,6 +138,85 @@ static void wg_add_done(void)
         rn_wg_wait(&wg);
 }
 
+static void mutex_alone(void)
+{
+        rn_mutex m = { 0 };
+        rn_time start = rn_now();
+
+        for (long i = 0; i < N; i++) {
+                rn_mutex_lock(&m);
+                rn_mutex_unlock(&m);
+        }
+        print_ns("ns_mutex", start, N);
+}
+
+static void lock_often(rn_mutex *m, long *shared, long n, rn_wg *wg)
+{
+        for (long i = 0; i < n; i++) {
+                rn_mutex_lock(m);
+                ++*shared;
+                rn_mutex_unlock(m);
+        }
+        rn_wg_done(wg);
+}
+
+/* The same number of times in all, by eight goroutines that want one mutex. */
+static void mutex_contended(void)
+{
+        enum { GOROUTINES = 8 };
+        rn_mutex m = { 0 };
+        rn_wg wg = { 0 };
+        long shared = 0;
+        rn_time start = rn_now();
+
+        rn_wg_add(&wg, GOROUTINES);
+        for (int i = 0; i < GOROUTINES; i++)
+                rn_go(lock_often, &m, &shared, (long)(N / GOROUTINES), &wg);
+        rn_wg_wait(&wg);
+        print_ns("ns_mutex_contended", start, N);
+        must(shared == N / GOROUTINES * GOROUTINES, "mutual exclusion");
+}
+
+static void rwmutex_read(void)
+{
+        rn_rwmutex m = { 0 };
+        rn_time start = rn_now();
+
+        for (long i = 0; i < N; i++) {
+                rn_rwmutex_rlock(&m);
+                rn_rwmutex_runlock(&m);
+        }
+        print_ns("ns_rwmutex_read", start, N);
+}
+
+static void once_nothing(void)
+{
+}
+
+/* Go's test is inlined into the loop; here the call is captured each time before it is found not to be needed. */
+static void once_again(void)
+{
+        rn_once o = { 0 };
+        rn_time start = rn_now();
+
+        for (long i = 0; i < N; i++)
+                rn_once_do(&o, once_nothing);
+        print_ns("ns_once_done", start, N);
+}
+
+/* Without a twin: Go's semaphore is not in its standard library. */
+static void semaphore(void)
+{
+        rn_sem s = RN_SEM(10);
+        rn_time start = rn_now();
+
+        for (long i = 0; i < N; i++) {
+                rn_sem_acquire(&s, 1);
+                rn_sem_release(&s, 1);
+        }
+        print_ns("ns_semaphore", start, N);
+}
+
 static void micro(void)
 {
         pair();
@@ -148,6 +227,11 @@ static void micro(void)
         recv_closed();
         make_chan();
         wg_add_done();
+        mutex_alone();
+        mutex_contended();
+        rwmutex_read();
+        once_again();
+        semaphore();
 }
 
 int main(int argc, char **argv)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The end of main, and deadlocks: of main alone, of several, with timers, and with plain threads that could still
- * come. */
+ * come. The synchronisation objects and contexts have their own in sync_cases.c. */
 #define _GNU_SOURCE
 #include "tests/crash/cases.h"
 
@@ -301,6 +301,142 @@ __attribute__((constructor)) static void before_main(void)
 CASE(started_before_main)
 {
         printf("%d\n", rn_get(made_before_main));
+}
+
+/* -- timers and tickers -- */
+
+static void says_called(rn_send_chan(int) c)
+{
+        say("called\n");
+        rn_try_send(c, 1);
+}
+
+CASE(after_func_holds_it_off)
+{
+        rn_unref(rn_after_func(200 * RN_MSEC, says_called, (rn_chan(int))NULL));
+        blocked_in_receive(rn_make(int, 0));
+}
+
+CASE(after_func_saves_it)
+{
+        rn_chan(int) c = rn_make(int, 0);
+
+        rn_unref(rn_after_func(200 * RN_MSEC, says_called, c));
+        blocked_in_receive(c);
+}
+
+CASE(stopped_after_func_does_not_hold_it_off)
+{
+        rn_timer *t = rn_after_func(3600 * RN_SEC, says_called, (rn_chan(int))NULL);
+
+        rn_timer_stop(t);
+        blocked_in_receive(rn_make(int, 0));
+}
+
+VISIBLE(void, waits_for_a_tick, (rn_recv_chan(rn_time) ticks))
+{
+        rn_wait(ticks);
+        say("tick\n");
+        AFTERWARDS();
+}
+
+CASE(timer_waited_on_holds_it_off)
+{
+        rn_go(waits_for_a_tick, rn_timer_chan(rn_timer_new(200 * RN_MSEC)));
+        blocked_in_receive(rn_make(int, 0));
+}
+
+CASE(timer_selected_on_holds_it_off)
+{
+        rn_timer *t = rn_timer_new(200 * RN_MSEC);
+        rn_chan(int) c = rn_make(int, 0);
+
+        if (rn_select(rn_on_signal(c), rn_on_signal(rn_timer_chan(t))) == 1)
+                say("tick\n");
+        blocked_in_receive(c);
+}
+
+static void sends_at_the_third_tick(rn_recv_chan(rn_time) ticks, rn_send_chan(int) c)
+{
+        for (int i = 0; i < 3; i++)
+                waits_for_a_tick(ticks);
+        rn_send(c, 1);
+}
+
+CASE(ticker_waited_on_saves_it)
+{
+        rn_chan(int) c = rn_make(int, 0);
+
+        rn_go(sends_at_the_third_tick, rn_ticker_chan(rn_ticker_new(50 * RN_MSEC)), c);
+        blocked_in_receive(c);
+}
+
+CASE(timer_nobody_waits_on)
+{
+        if (rn_timer_new(3600 * RN_SEC))
+                blocked_in_receive(rn_make(int, 0));
+}
+
+CASE(ticker_nobody_waits_on)
+{
+        if (rn_ticker_new(3600 * RN_SEC))
+                blocked_in_receive(rn_make(int, 0));
+}
+
+CASE(ticker_at_work_nobody_waits_on)
+{
+        rn_ticker *t = rn_ticker_new(RN_MSEC);
+
+        rn_maxprocs(4);
+        waits_for_a_tick(rn_ticker_chan(t));
+        rn_go(waits_for_a_value, rn_make(int, 0));
+        blocked_in_receive(rn_make(int, 0));
+}
+
+static void leaves_a_ticker(rn_recv_chan(rn_time) ticks, rn_recv_chan(int) c)
+{
+        if (rn_select(rn_on_signal(ticks), rn_on_signal(c)) == 1)
+                say("value\n");
+}
+
+CASE(ticker_left_by_a_select)
+{
+        rn_ticker *t = rn_ticker_new(3600 * RN_SEC);
+        rn_chan(int) c = rn_make(int, 0);
+
+        rn_go(leaves_a_ticker, rn_ticker_chan(t), c);
+        rn_yield();
+        rn_send(c, 1);
+        blocked_in_receive(c);
+}
+
+CASE(timer_fired_once)
+{
+        rn_timer *t = rn_timer_new(10 * RN_MSEC);
+
+        waits_for_a_tick(rn_timer_chan(t));
+        waits_for_a_tick(rn_timer_chan(t));
+}
+
+CASE(timer_stopped)
+{
+        rn_timer *t = rn_timer_new(3600 * RN_SEC);
+
+        rn_timer_stop(t);
+        waits_for_a_tick(rn_timer_chan(t));
+}
+
+static void stops(rn_ticker *t)
+{
+        rn_ticker_stop(t);
+}
+
+CASE(ticker_stopped_under_its_waiter)
+{
+        rn_ticker *t = rn_ticker_new(3600 * RN_SEC);
+
+        rn_go(stops, t);
+        waits_for_a_tick(rn_ticker_chan(t));
 }
 
 /* -- main exits -- */

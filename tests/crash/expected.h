@@ -5,11 +5,16 @@
 #define AFTER(of, case_name, behaviour) .name = behaviour, .program = of, .what = case_name
 #define DEADLOCK(case_name, behaviour)  AFTER("deadlock_cases", case_name, behaviour), .status = 2
 #define PANIC(case_name, behaviour)     AFTER("panic_cases", case_name, behaviour), .status = 2
+#define SYNC(case_name, behaviour)      AFTER("sync_cases", case_name, behaviour), .status = 2
 #define ALL_ASLEEP                     "fatal error: all goroutines are asleep - deadlock!\n\n"
 #define NO_GOROUTINES                  "fatal error: no goroutines (main called rn_exit) - deadlock!\n"
 #define ONE_WAITS(reason)              .begins = ALL_ASLEEP "goroutine 1 [" reason "]:\n", .headings = 1
 #define MAIN_RUNS                      "\n\ngoroutine 1 [running]:\n"
 #define ONE_RUNS                       "\n\ngoroutine # [running]:\n"
+/* In the order in which all_wait of sync_cases starts them. */
+#define EVERY_REASON \
+        "[sync.Mutex.Lock]:", "[sync.RWMutex.RLock]:", "[sync.RWMutex.Lock]:", "[sync.Cond.Wait]:", \
+                "[semaphore.Acquire]:", "[sync.Once.Do]:"
 
 static const struct crash expected[] = {
         /* -- the end of main -- */
@@ -93,6 +98,35 @@ static const struct crash expected[] = {
         { AFTER("deadlock_cases", "started_before_main", "a constructor may make channels and start goroutines"),
           .status = 0, .out = "1\n",
           .env = "CRASH_BEFORE_MAIN=start", .headings = -1 },
+
+        /* -- timers and tickers -- */
+        { DEADLOCK("after_func_holds_it_off", "a pending after_func holds the deadlock off until it has run"),
+          ONE_WAITS("chan receive"), .out = "called\n", .least_ms = 200 },
+        { AFTER("deadlock_cases", "after_func_saves_it", "an after_func may end the wait"), .status = 0,
+          .out = "called\n", .least_ms = 200, .headings = -1 },
+        { DEADLOCK("stopped_after_func_does_not_hold_it_off", "a stopped after_func does not hold it off"),
+          ONE_WAITS("chan receive"), .out = "", .most_ms = 20000 },
+        { DEADLOCK("timer_waited_on_holds_it_off", "a timer that somebody waits on holds it off"),
+          ONE_WAITS("chan receive"), .out = "tick\n", .least_ms = 200 },
+        { DEADLOCK("timer_selected_on_holds_it_off", "and one that is a case of a select"),
+          ONE_WAITS("chan receive"), .out = "tick\n", .least_ms = 200 },
+        { AFTER("deadlock_cases", "ticker_waited_on_saves_it", "a ticker that somebody waits on holds it off"),
+          .status = 0, .out = "tick\ntick\ntick\n", .least_ms = 150, .headings = -1 },
+        { DEADLOCK("timer_nobody_waits_on", "a timer that nobody waits on does not hold it off"),
+          ONE_WAITS("chan receive"), .most_ms = 20000 },
+        { DEADLOCK("ticker_nobody_waits_on", "a ticker that nobody waits on does not hold it off"),
+          ONE_WAITS("chan receive"), .most_ms = 20000 },
+        { DEADLOCK("ticker_at_work_nobody_waits_on", "nor does one that goes on ticking"),
+          .begins = ALL_ASLEEP "goroutine 1 [chan receive]:\n", .headings = 2, .out = "tick\n",
+          .most_ms = 20000 },
+        { DEADLOCK("ticker_left_by_a_select", "nor does one that a select has left"), ONE_WAITS("chan receive"),
+          .out = "value\n", .most_ms = 20000 },
+        { DEADLOCK("timer_fired_once", "deadlock in a second receive from a timer"), ONE_WAITS("chan receive"),
+          .shows = { "waits_for_a_tick" }, .out = "tick\n", .most_ms = 20000 },
+        { DEADLOCK("timer_stopped", "deadlock in a receive from a stopped timer"), ONE_WAITS("chan receive"),
+          .shows = { "waits_for_a_tick" }, .out = "", .most_ms = 20000 },
+        { DEADLOCK("ticker_stopped_under_its_waiter", "deadlock when a ticker is stopped under its waiter"),
+          ONE_WAITS("chan receive"), .shows = { "waits_for_a_tick" }, .out = "", .most_ms = 20000 },
 
         /* -- main exits -- */
         { DEADLOCK("main_exits", "main exits and nobody is left"), .begins = NO_GOROUTINES, .headings = -1 },
@@ -185,6 +219,22 @@ static const struct crash expected[] = {
           .late_ms = 100,
           .shows = { "panic: slowly, number 7" ONE_RUNS }, .lacks = "asleep", .out = "ready\n" },
 
+        { PANIC("ticker_of_zero", "a ticker of no length"),
+          .begins = "panic: non-positive interval for NewTicker" MAIN_RUNS, .headings = 1 },
+        { PANIC("ticker_of_less", "a ticker of negative length"),
+          .begins = "panic: non-positive interval for NewTicker" MAIN_RUNS },
+        { PANIC("ticker_reset_to_zero", "a ticker reset to no length"),
+          .begins = "panic: non-positive interval for Ticker.Reset" MAIN_RUNS },
+        { PANIC("ticker_reset_to_less", "a ticker reset to negative length"),
+          .begins = "panic: non-positive interval for Ticker.Reset" MAIN_RUNS },
+        { PANIC("timer_stop_nil", "stop of a nil timer"),
+          .begins = "panic: time: Stop called on uninitialized Timer" MAIN_RUNS },
+        { PANIC("timer_reset_nil", "reset of a nil timer"),
+          .begins = "panic: time: Reset called on uninitialized Timer" MAIN_RUNS },
+        { PANIC("panic_in_an_after_func", "panic in an after_func ends the process, with its trace"),
+          .begins = "panic: boom, number 7" ONE_RUNS,
+          .shows = { "panics_by_itself", "started as panics_by_itself" }, .headings = 1 },
+
         /* -- fatal -- */
         { PANIC("go_nil", "go of a nil function"), .begins = "fatal error: go of nil func value" MAIN_RUNS,
           .headings = 1 },
@@ -192,6 +242,8 @@ static const struct crash expected[] = {
           .begins = "fatal error: go of nil func value" MAIN_RUNS, .out = "" },
         { PANIC("try_go_nil", "try_go of a nil function"),
           .begins = "fatal error: go of nil func value" MAIN_RUNS, .out = "" },
+        { PANIC("after_func_nil", "after_func of a nil function"),
+          .begins = "fatal error: go of nil func value" MAIN_RUNS },
         { PANIC("wg_go_nil", "wg_go of a nil function"), .begins = "fatal error: go of nil func value" MAIN_RUNS },
         { PANIC("go_copy_nil", "go_copy of a nil function"),
           .begins = "fatal error: go of nil func value" MAIN_RUNS },
@@ -201,6 +253,65 @@ static const struct crash expected[] = {
           .env = "RUNNEL_MAXG=500", .out = "1 1\n0\n" },
         { PANIC("go_at_the_limit", "go panics at the limit of goroutines"), .env = "RUNNEL_MAXG=500",
           .begins = "panic: out of memory: cannot start a goroutine (# exist)" MAIN_RUNS },
+
+        /* -- the synchronisation objects -- */
+        { SYNC("unlock_of_unlocked", "unlock of an unlocked mutex"), .headings = 1,
+          .begins = "fatal error: sync: unlock of unlocked mutex" MAIN_RUNS, .shows = { "unlocks", "main" } },
+        { SYNC("unlock_twice", "a second unlock"),
+          .begins = "fatal error: sync: unlock of unlocked mutex" MAIN_RUNS },
+        { SYNC("unlock_is_not_caught", "unlock of an unlocked mutex is not caught by pcall"),
+          .begins = "fatal error: sync: unlock of unlocked mutex" MAIN_RUNS, .out = "" },
+        { AFTER("sync_cases", "unlock_by_another_goroutine", "another goroutine may unlock"), .status = 0,
+          .out = "locked twice\n", .headings = -1 },
+        { SYNC("rwmutex_unlock_of_unlocked", "unlock of an unlocked RWMutex"),
+          .begins = "fatal error: sync: Unlock of unlocked RWMutex" MAIN_RUNS, .headings = 1 },
+        { SYNC("rwmutex_unlock_of_read_locked", "unlock of a RWMutex that is locked to read"),
+          .begins = "fatal error: sync: Unlock of unlocked RWMutex" MAIN_RUNS },
+        { SYNC("rwmutex_runlock_of_unlocked", "runlock of an unlocked RWMutex"),
+          .begins = "fatal error: sync: RUnlock of unlocked RWMutex" MAIN_RUNS },
+        { SYNC("rwmutex_runlock_of_write_locked", "runlock of a RWMutex that is locked to write"),
+          .begins = "fatal error: sync: RUnlock of unlocked RWMutex" MAIN_RUNS },
+        { SYNC("rwmutex_unlock_is_not_caught", "misuse of a RWMutex is not caught by pcall"),
+          .begins = "fatal error: sync: Unlock of unlocked RWMutex" MAIN_RUNS, .out = "" },
+        { SYNC("sem_release_of_more_than_held", "release of more than is held"),
+          .begins = "panic: semaphore: released more than held" MAIN_RUNS },
+        { SYNC("once_function_panics", "panic in the function of a once"),
+          .begins = "panic: first and only" MAIN_RUNS, .shows = { "panics_in_it", "main" } },
+
+        { SYNC("lock_twice", "deadlock of who locks twice"), ONE_WAITS("sync.Mutex.Lock"),
+          .shows = { "locks", "main" } },
+        { SYNC("lock_in_both_orders", "deadlock of two that lock in different orders"), .headings = 2,
+          .begins = ALL_ASLEEP "goroutine 1 [sync.Mutex.Lock]:\n",
+          .shows = { "\ngoroutine # [sync.Mutex.Lock]:\n", "started as locks_both" } },
+        { SYNC("rlock_under_lock", "deadlock in an rlock by who has it locked to write"),
+          ONE_WAITS("sync.RWMutex.RLock") },
+        { SYNC("lock_under_rlock", "deadlock in a lock by who has it locked to read"),
+          ONE_WAITS("sync.RWMutex.Lock") },
+        { SYNC("rlock_again_behind_a_writer", "deadlock in a second rlock behind a writer that waits"),
+          .headings = 2, .begins = ALL_ASLEEP "goroutine 1 [sync.RWMutex.RLock]:\n",
+          .shows = { "locks_to_read", "\ngoroutine # [sync.RWMutex.Lock]:\n", "locks_to_write" } },
+        { SYNC("cond_wait", "deadlock in a wait for a condition"), ONE_WAITS("sync.Cond.Wait"),
+          .shows = { "waits_for_a_signal_that" } },
+        { SYNC("cond_signal_too_early", "a signal that comes too early is not kept"),
+          ONE_WAITS("sync.Cond.Wait") },
+        { SYNC("cond_wait_without_the_lock", "a wait for a condition without the lock"),
+          .begins = "fatal error: sync: unlock of unlocked mutex" MAIN_RUNS },
+        { SYNC("once_in_itself", "deadlock in a once that does itself"), ONE_WAITS("sync.Once.Do"),
+          .shows = { "does_again", "main" } },
+        { SYNC("sem_all_taken", "deadlock in an acquire"), ONE_WAITS("semaphore.Acquire"),
+          .shows = { "acquires", "main" } },
+        { SYNC("sem_more_than_there_are", "deadlock in an acquire of more than there are"),
+          ONE_WAITS("semaphore.Acquire") },
+        { SYNC("timed_acquire_holds_it_off", "an acquire with a deadline holds it off"),
+          ONE_WAITS("semaphore.Acquire"), .out = "timeout\n", .least_ms = 200 },
+        { SYNC("threads_parked_in_locks", "threads that are parked in locks do not stand against it"),
+          ONE_WAITS("sync.Mutex.Lock"), .most_ms = 20000 },
+        { SYNC("every_reason", "the locks' waits have their reasons and traces"), .headings = 7,
+          .env = "RUNNEL_MAXPROCS=1", .begins = ALL_ASLEEP "goroutine 1 [select (no cases)]:\n",
+          .shows = { EVERY_REASON } },
+        { SYNC("every_reason_until_a_signal", "SIGQUIT shows the reasons of the locks"), .headings = 8,
+          .env = "RUNNEL_MAXPROCS=1", .send = SIGQUIT, .not_tsan = true,
+          .begins = "SIGQUIT: quit\n\ngoroutine 1 [select (no cases)]:\n", .shows = { EVERY_REASON } },
 
         /* -- stacks -- */
         { PANIC("overflow", "stack overflow"),
@@ -233,11 +344,12 @@ static const struct crash expected[] = {
         { PANIC("overflow_with_a_handler", "an overflow is ours all the same"), .out = "",
           .shows = { "\nfatal error: stack overflow" ONE_RUNS } },
         { PANIC("waits_for_a_signal", "SIGQUIT shows every goroutine and exits with 2"), .send = SIGQUIT,
+          .env = "RUNNEL_MAXPROCS=1",   /* who says "ready" runs when main waits */
           .begins = "SIGQUIT: quit\n\ngoroutine 1 [chan receive]:\n", .headings = 4,
           .shows = { "blocked_in_receive", "waits_for_a_value" },
           .not_tsan = true },   /* it keeps signals back until the next call into libc */
         { PANIC("waits_for_a_signal_spinning", "SIGQUIT while goroutines compute"), .send = SIGQUIT,
-          .begins = "SIGQUIT: quit\n\ngoroutine 1 [select (no cases)]:\n", .headings = 4, .shows = { "[running]:" },
+          .begins = "SIGQUIT: quit\n\ngoroutine 1 [", .headings = 4, .shows = { "[running]:" },
           .not_tsan = true },
         { AFTER("panic_cases", "quit_with_a_handler", "a program's own SIGQUIT handler stays"), .status = 7,
           .send = SIGQUIT, .not_tsan = true, .out = "ready\nmine\n" },

@@ -269,6 +269,42 @@ CASE(panic_while_all_others_sleep)
         rn_forever();
 }
 
+CASE(ticker_of_zero)
+{
+        rn_ticker_new(0);
+}
+
+CASE(ticker_of_less)
+{
+        rn_ticker_new(-RN_SEC);
+}
+
+CASE(ticker_reset_to_zero)
+{
+        rn_ticker_reset(rn_ticker_new(RN_SEC), 0);
+}
+
+CASE(ticker_reset_to_less)
+{
+        rn_ticker_reset(rn_ticker_new(RN_SEC), INT64_MIN);
+}
+
+CASE(timer_stop_nil)
+{
+        rn_timer_stop(NULL);
+}
+
+CASE(timer_reset_nil)
+{
+        rn_timer_reset(NULL, RN_SEC);
+}
+
+CASE(panic_in_an_after_func)
+{
+        rn_unref(rn_after_func(RN_MSEC, panics_by_itself, "boom"));
+        rn_forever();
+}
+
 /* -- fatal -- */
 
 static void (*volatile null_function)(void);
@@ -293,6 +329,11 @@ CASE(try_go_nil)
 {
         if (rn_try_go(null_function) != 0)
                 say("refused\n");
+}
+
+CASE(after_func_nil)
+{
+        rn_after_func(RN_SEC, null_function);
 }
 
 CASE(wg_go_nil)

@@ -129,6 +129,58 @@ func wgAddDone() {
 	wg.Wait()
 }
 
+func mutexAlone() {
+	var m sync.Mutex
+	start := time.Now()
+	for i := 0; i < n; i++ {
+		m.Lock()
+		m.Unlock()
+	}
+	printNs("ns_mutex", start, n)
+}
+
+// The same number of times in all, by eight goroutines that want one mutex.
+func mutexContended() {
+	const goroutines = 8
+	var m sync.Mutex
+	var wg sync.WaitGroup
+	shared := 0
+	start := time.Now()
+	wg.Add(goroutines)
+	for i := 0; i < goroutines; i++ {
+		go func() {
+			for j := 0; j < n/goroutines; j++ {
+				m.Lock()
+				shared++
+				m.Unlock()
+			}
+			wg.Done()
+		}()
+	}
+	wg.Wait()
+	printNs("ns_mutex_contended", start, n)
+	must(shared == n/goroutines*goroutines, "mutual exclusion")
+}
+
+func rwmutexRead() {
+	var m sync.RWMutex
+	start := time.Now()
+	for i := 0; i < n; i++ {
+		m.RLock()
+		m.RUnlock()
+	}
+	printNs("ns_rwmutex_read", start, n)
+}
+
+func onceAgain() {
+	var o sync.Once
+	start := time.Now()
+	for i := 0; i < n; i++ {
+		o.Do(func() {})
+	}
+	printNs("ns_once_done", start, n)
+}
+
 func micro() {
 	pair()
 	contendedPair()
@@ -138,6 +190,10 @@ func micro() {
 	recvClosed()
 	makeChan()
 	wgAddDone()
+	mutexAlone()
+	mutexContended()
+	rwmutexRead()
+	onceAgain()
 }
 
 func main() {
