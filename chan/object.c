@@ -16,7 +16,7 @@ void *rn_obj_ref(rn_anychan a)
 {
         struct obj *o = obj_of(a);
 
-        if (o && fetch_add(&o->refs, 1) == 0)
+        if (o && o->class->last && fetch_add(&o->refs, 1) == 0)
                 rni_runtime_panic("rn_ref of an object without references");
         return o;
 }
@@ -26,7 +26,7 @@ void (rn_unref)(rn_anychan a)
         struct obj *o = obj_of(a);
         AO_t before;
 
-        if (!o)
+        if (!o || !o->class->last)
                 return;
         san_release(o);
         before = fetch_add(&o->refs, (AO_t)-1);   /* full: all use of it comes before, freeing after */

@@ -10,7 +10,7 @@ struct obj;
 
 struct obj_class {
         const char *name;
-        void (*last)(struct obj *o);   /* the last reference has gone */
+        void (*last)(struct obj *o);   /* the last reference has gone. NULL: a static object, which is not counted */
 };
 
 struct obj {

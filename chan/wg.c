@@ -12,7 +12,7 @@
  * waiter has seen counter 0 on the fast path and returned: the second waiter sees flags, which only the store of 0 clears.
  *
  * LOCK is taken only inside the runtime (entered) and never across a stop. */
-#include <runnel/sync.h>
+#include "chan/wg.h"
 
 #include "sched/core/panic.h"
 #include "sched/core/sched.h"
@@ -160,16 +160,24 @@ void rn_wg_wait(rn_wg *wg)
 
 /* -- go -- */
 
+void rni_wg_done_entered(rn_wg *wg)
+{
+        if (add(inside(wg), -1))
+                release_waiters(inside(wg));
+}
+
 /* Runs as the goroutine ends, entered; a panic that nobody caught has ended the process before. */
 static void done_at_exit(void *arg, intptr_t result)
 {
         (void)result;
-        if (add(arg, -1))
-                release_waiters(arg);
+        rni_wg_done_entered(arg);
 }
 
 void rn_wg_spawn(rn_wg *wg, const struct rn_call *call)
 {
         rn_wg_add(wg, 1);
-        rni_spawn_call(call, done_at_exit, wg);
+        if (unlikely(rni_spawn_call(call, done_at_exit, wg) != 0)) {
+                rn_wg_done(wg);
+                rni_spawn_refused();
+        }
 }

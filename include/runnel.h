@@ -6,8 +6,10 @@
 #define RUNNEL_H
 
 #include <runnel/chan.h>
+#include <runnel/ctx.h>
 #include <runnel/debug.h>
 #include <runnel/go.h>
+#include <runnel/group.h>
 #include <runnel/panic.h>
 #include <runnel/select.h>
 #include <runnel/sync.h>

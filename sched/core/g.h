@@ -46,7 +46,6 @@ enum g_state { G_DEAD, G_RUNNABLE, G_RUNNING, G_WAITING };
         X(ONCE, "sync.Once.Do") \
         X(SEM, "semaphore.Acquire") \
         X(GROUP_GO, "errgroup.Group.Go") \
-        X(GROUP_WAIT, "errgroup.Group.Wait") \
         X(STACK, "waiting for a stack")
 #define RNI_WAIT_ENUM_(name, text) WAIT_##name,
 enum wait_reason { RNI_WAIT_REASONS(RNI_WAIT_ENUM_) WAIT_COUNT_ };

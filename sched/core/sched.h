@@ -169,7 +169,8 @@ _Noreturn void rni_g_enter_fresh(struct g *g);   /* starts g, which was given th
 uint64_t rni_g_count(void);                      /* goroutines that are not dead */
 void rni_need_fn(const void *fn);                /* fatal if NULL */
 int rni_spawn_entered(struct m *m, const struct rn_call *call, void (*at_exit)(void *, intptr_t), void *arg);   /* 0, -EAGAIN. Entered */
-void rni_spawn_call(const struct rn_call *call, void (*at_exit)(void *, intptr_t), void *arg);   /* rn_spawn with something to do at the end */
+int rni_spawn_call(const struct rn_call *call, void (*at_exit)(void *, intptr_t), void *arg);   /* the same, not entered */
+_Noreturn void rni_spawn_refused(void);          /* the panic of who could not spawn. Not entered */
 
 /* -- foreign.c -- */
 void rni_foreign_park(struct m *m, rni_commit *commit, void *arg, enum wait_reason reason);

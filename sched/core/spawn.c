@@ -229,7 +229,7 @@ int rni_spawn_entered(struct m *m, const struct rn_call *call, void (*at_exit)(v
         return 0;
 }
 
-static _Noreturn rni_cold void spawn_refused(void)
+_Noreturn rni_cold void rni_spawn_refused(void)
 {
         rni_runtime_panic("out of memory: cannot start a goroutine (%lu exist)", (unsigned long)rni_g_count());
 }
@@ -237,7 +237,7 @@ static _Noreturn rni_cold void spawn_refused(void)
 void rn_spawn(const struct rn_call *call)
 {
         if (unlikely(spawn(call, NULL) != 0))
-                spawn_refused();
+                rni_spawn_refused();
 }
 
 int rn_spawn_try(const struct rn_call *call, const rn_attr *attr)
@@ -245,13 +245,12 @@ int rn_spawn_try(const struct rn_call *call, const rn_attr *attr)
         return spawn(call, attr);
 }
 
-void rni_spawn_call(const struct rn_call *call, void (*at_exit)(void *, intptr_t), void *arg)
+int rni_spawn_call(const struct rn_call *call, void (*at_exit)(void *, intptr_t), void *arg)
 {
         int err = rni_spawn_entered(rt_enter(), call, at_exit, arg);
 
         rt_leave();
-        if (unlikely(err))
-                spawn_refused();
+        return err;
 }
 
 void rn_spawn_copy(void (*fn)(void), const void *arg, size_t size, size_t align)
@@ -267,7 +266,7 @@ void rn_spawn_copy(void (*fn)(void), const void *arg, size_t size, size_t align)
         if (size > COPY_INLINE) {
                 block = malloc(size);
                 if (!block)
-                        spawn_refused();
+                        rni_spawn_refused();
                 memcpy(block, arg, size);
         }
         m = rt_enter();
@@ -288,7 +287,7 @@ void rn_spawn_copy(void (*fn)(void), const void *arg, size_t size, size_t align)
         rt_leave();
         if (unlikely(!g)) {
                 free(block);
-                spawn_refused();
+                rni_spawn_refused();
         }
 }
 
