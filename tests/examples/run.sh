@@ -55,8 +55,10 @@ example() {
 
 example checkparallelism 0 out
 example deadlock 2 all
+example fetchtimeout 0 out
 example howmany 0 out 5000
 example monitor 0 out
+example pipeline 0 out
 example spawnmany 0 out
 example workerpool 0 out
 
