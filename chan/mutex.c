@@ -27,6 +27,7 @@ struct mutex {
         a32 word;
 };
 _Static_assert(sizeof(struct mutex) <= sizeof(rn_mutex), "fits");
+_Static_assert(LOCKED == 1 && offsetof(struct mutex, word) == 0, "rn_mutex_lock_ in <runnel/sync.h>");
 
 static inline a32 *word_of(rn_mutex *mu)
 {
@@ -154,7 +155,8 @@ static rni_noinline void lock_slow(a32 *word)
         rni_compiler_barrier();   /* no tail call: a frame for the dump */
 }
 
-void rn_mutex_lock(rn_mutex *mu)
+/* <runnel/sync.h> has the fast path a second time, inline. */
+void (rn_mutex_lock)(rn_mutex *mu)
 {
         a32 *word = word_of(mu);
 

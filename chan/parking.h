@@ -64,7 +64,9 @@ enum { SPOT_BITS = 10, SPOTS = 1 << SPOT_BITS };
 
 static inline unsigned rni_spot(const volatile void *addr)
 {
-        return (unsigned)(((uint64_t)(uintptr_t)addr * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - SPOT_BITS));
+        uintptr_t a = (uintptr_t)addr;
+
+        return (unsigned)(a >> 3 ^ a >> (3 + SPOT_BITS)) & (SPOTS - 1);   /* on the path of every unlock: cheap before good */
 }
 
 /* -- the word lock -- */

@@ -18,7 +18,7 @@
 #include "sched/core/sched.h"
 
 enum { LOCK = 1, WAITERS = 2, FLAGS = 0xff, SHIFT = 8, SPINS = 100 };
-#define ONE ((AO_t)1 << SHIFT)
+#define SIGN ((AO_t)1 << (sizeof(AO_t) * 8 - 1))
 
 struct wg {
         aword word;
@@ -84,35 +84,57 @@ static void release_waiters(struct wg *wg)
         rni_ready_list(&woken);
 }
 
-/* True: the counter came to 0 and somebody may wait. */
-static inline bool add(struct wg *wg, int n)
+/* What an add of n that made new of old means beyond that, if a flag is set or new is negative. True: the counter came to 0 and somebody may wait. */
+static rni_noinline bool after_add(struct wg *wg, intptr_t n, AO_t old)
 {
-        AO_t change = (AO_t)(intptr_t)n << SHIFT, old;
+        AO_t change = (AO_t)n << SHIFT;
 
-        if (n < 0)
-                san_release(wg);
-        old = fetch_add(&wg->word, change);
-        if (unlikely(counter(old + change) < 0)) {
+        if (counter(old + change) < 0) {
                 fetch_add(&wg->word, (AO_t)0 - change);   /* a caught panic leaves it as it was */
                 rni_runtime_panic("sync: negative WaitGroup counter");
         }
-        if (unlikely(n > 0 && counter(old) == 0 && (old & WAITERS)))
+        if (n > 0 && counter(old) == 0 && (old & WAITERS))
                 rni_runtime_panic("sync: WaitGroup misuse: Add called concurrently with Wait");
         return counter(old + change) == 0 && (old & FLAGS) != 0;
 }
 
-void rn_wg_add(rn_wg *wg, int n)
+static inline bool plain_add(AO_t old, intptr_t n)
 {
-        if (unlikely(add(inside(wg), n))) {
+        return likely(((old & FLAGS) | ((old + ((AO_t)n << SHIFT)) & SIGN)) == 0);
+}
+
+static inline AO_t add(struct wg *wg, intptr_t n)
+{
+        if (n < 0)
+                san_release(wg);
+        return fetch_add(&wg->word, (AO_t)n << SHIFT);
+}
+
+static rni_noinline void add_slow(struct wg *wg, intptr_t n, AO_t old) __asm__("rn_wg_add.slow");
+static rni_noinline void add_slow(struct wg *wg, intptr_t n, AO_t old)
+{
+        if (after_add(wg, n, old)) {
                 rt_enter();
-                release_waiters(inside(wg));
+                release_waiters(wg);
                 rt_leave();
         }
 }
 
+/* Fast path of these two: nobody waits. Without a frame. */
+void rn_wg_add(rn_wg *wg, int n)
+{
+        AO_t old = add(inside(wg), n);
+
+        if (!plain_add(old, n))
+                add_slow(inside(wg), n, old);
+}
+
 void rn_wg_done(rn_wg *wg)
 {
-        rn_wg_add(wg, -1);
+        AO_t old = add(inside(wg), -1);
+
+        if (!plain_add(old, -1))
+                add_slow(inside(wg), -1, old);
 }
 
 /* -- wait -- */
@@ -162,7 +184,9 @@ void rn_wg_wait(rn_wg *wg)
 
 void rni_wg_done_entered(rn_wg *wg)
 {
-        if (add(inside(wg), -1))
+        AO_t old = add(inside(wg), -1);
+
+        if (!plain_add(old, -1) && after_add(inside(wg), -1, old))
                 release_waiters(inside(wg));
 }
 

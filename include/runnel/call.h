@@ -9,7 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A call from outside goes straight through the table of addresses, where the compiler can say so. */
+#if defined(__has_attribute)
+#if __has_attribute(__noplt__)
+#define RN_API __attribute__((__visibility__("default"), __noplt__))
+#endif
+#endif
+#ifndef RN_API
 #define RN_API __attribute__((__visibility__("default")))
+#endif
 
 /* In C this is the specifier and not the attribute: under clang the attribute would become part of the function's type. */
 #ifdef __cplusplus
@@ -32,7 +40,7 @@ struct rn_call;
 /* A stub in assembly that stores the argument registers in the caller's scratch and returns. Volatile, so that no compiler
  * sees through the pointer.
  * Context: goroutine or thread, only from RN_CALL_. Parks: never. */
-extern RN_API void (*const volatile rn_capture)(void);
+extern __attribute__((__visibility__("default"))) void (*const volatile rn_capture)(void);
 
 /* Names the registers just captured and the function they are for; fn may be NULL, who takes the call then panics.
  * Context: goroutine or thread, only from RN_CALL_. Parks: never. */
