@@ -31,7 +31,7 @@ rn_ctx *rn_ctx_todo(void)
 
 /* -- making -- */
 
-static void *block(const rn_ctx *parent, size_t size)
+void *rni_ctx_block(const rn_ctx *parent, size_t size)
 {
         void *p;
 
@@ -45,7 +45,7 @@ static void *block(const rn_ctx *parent, size_t size)
 
 rn_ctx *rn_ctx_with_cancel(rn_ctx *parent)
 {
-        struct cancel *n = block(parent, sizeof *n);
+        struct cancel *n = rni_ctx_block(parent, sizeof *n);
 
         rni_ctx_adopt(n, parent, RN_NEVER, &rni_ctx_cancel_class);
         return &n->ctx;
@@ -105,7 +105,7 @@ static rn_ctx *with_deadline(rn_ctx *parent, rn_time t, rn_time now, int cause)
         check_cause(cause);
         if (parent && parent->deadline <= t)
                 return rn_ctx_with_cancel(parent);   /* which ends it first */
-        d = block(parent, sizeof *d);
+        d = rni_ctx_block(parent, sizeof *d);
         d->timer = (struct timer){ .class = &deadline_timer_class };
         d->cause = cause;
         rni_ctx_adopt(&d->cancel, parent, t, &rni_ctx_deadline_class);
@@ -152,7 +152,7 @@ rn_ctx *rn_ctx_with_value_free(rn_ctx *parent, const void *key, void *value, voi
 
         if (unlikely(parent && !key))
                 rni_runtime_panic("nil key");
-        v = block(parent, sizeof *v);
+        v = rni_ctx_block(parent, sizeof *v);
         init_passive(&v->ctx, parent, &rni_ctx_value_class);
         v->key = key;
         v->value = value;
@@ -167,7 +167,7 @@ rn_ctx *rn_ctx_with_value(rn_ctx *parent, const void *key, void *value)
 
 rn_ctx *rn_ctx_without_cancel(rn_ctx *parent)
 {
-        struct rn_ctx *c = block(parent, sizeof *c);
+        struct rn_ctx *c = rni_ctx_block(parent, sizeof *c);
 
         init_passive(c, parent, &without_class);
         c->cancel = NULL;
@@ -188,13 +188,17 @@ static struct cancel *own_cancel(rn_ctx *ctx)
 
 void rn_ctx_cancel_cause(rn_ctx *ctx, int err)
 {
+        struct cancel *n = own_cancel(ctx);
+
         check_cause(err);
-        rni_ctx_end(own_cancel(ctx), ECANCELED, err, OUTSIDE);
+        rni_ctx_end(n, ECANCELED, err, OUTSIDE);
+        if (unlikely(ctx->obj.class == &rni_ctx_signal_class))
+                rni_ctx_signal_stop(n, true);
 }
 
 void rn_ctx_cancel(rn_ctx *ctx)
 {
-        rni_ctx_end(own_cancel(ctx), ECANCELED, 0, OUTSIDE);
+        rn_ctx_cancel_cause(ctx, 0);
 }
 
 void rn_ctx_release(rn_ctx *ctx)

@@ -68,7 +68,7 @@ struct rn_ctx_stop {
         struct rn_call call;
 };
 
-extern const struct obj_class rni_ctx_cancel_class, rni_ctx_deadline_class, rni_ctx_value_class;
+extern const struct obj_class rni_ctx_cancel_class, rni_ctx_deadline_class, rni_ctx_value_class, rni_ctx_signal_class;
 
 /* Who runs user code or readies must know where it is: inside the runtime (a timer's fire, a goroutine's end), or called by the user. */
 enum where { OUTSIDE, ENTERED };
@@ -103,6 +103,16 @@ static inline struct rn_ctx *rni_ctx_hold(struct rn_ctx *ctx)
 {
         return rn_obj_ref(ctx);
 }
+
+/* -- ctx.c -- */
+
+/* Memory for a context below parent. Panics if there is none, or no parent. */
+void *rni_ctx_block(const rn_ctx *parent, size_t size);
+
+/* -- signal.c -- */
+
+/* n, of rni_ctx_signal_class, watches no signals any more; settle as in rni_signal_remove. */
+void rni_ctx_signal_stop(struct cancel *n, bool settle);
 
 /* -- after.c -- */
 

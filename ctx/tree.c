@@ -229,6 +229,8 @@ static void drop_value(const struct value *v, enum where where)
 static void take_down(struct cancel *n)
 {
         leave_set(n);
+        if (n->ctx.obj.class == &rni_ctx_signal_class)
+                rni_ctx_signal_stop(n, false);
         if (n->ctx.obj.class == &rni_ctx_deadline_class)
                 rni_timer_stop(&container_of(n, struct deadline, cancel)->timer);
         if (load_rlx(&n->done))   /* rlx: nobody else is there */

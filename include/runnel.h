@@ -12,6 +12,7 @@
 #include <runnel/group.h>
 #include <runnel/panic.h>
 #include <runnel/select.h>
+#include <runnel/signal.h>
 #include <runnel/sync.h>
 #include <runnel/time.h>
 

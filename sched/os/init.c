@@ -8,6 +8,7 @@ void rni_os_init(void)
 {
         rni_vm_init();
         rni_fence_init();
+        rni_thread_init();
 }
 
 const char *rni_os_env(const char *name)

@@ -62,7 +62,7 @@ void rni_cpu_yield(void);                          /* sched_yield */
 
 /* -- thread.c -- */
 /* detached; 0 or -errno (-EAGAIN: no more threads). mask_all: all signals blocked (helpers);
- * otherwise the creator's mask */
+ * otherwise the mask of the thread that booted */
 int  rni_thread_start(void (*fn)(void *), void *arg, size_t stack, bool mask_all);
 int  rni_thread_id(void);                          /* gettid */
 /* is this the thread that main() was called on? */
@@ -83,6 +83,10 @@ size_t rni_task_count(void);
 /* SA_SIGINFO|SA_ONSTACK|SA_RESTART */
 bool rni_sig_is_default(int sig);                  /* has it its default action? */
 int rni_sig_install(int sig, void (*fn)(int, siginfo_t *, void *), struct sigaction *old);
+void rni_sig_restore(int sig, const struct sigaction *old);
+void rni_sig_ignore(int sig, struct sigaction *old);   /* old may be NULL */
+/* this thread's mask: all but these (bit sig - 1) */
+void rni_sig_listen(uint64_t set);
 /* does what would have been done before us */
 void rni_sig_chain(const struct sigaction *old, int sig, siginfo_t *si, void *uc);
 

@@ -31,6 +31,36 @@ int rni_sig_install(int sig, void (*fn)(int, siginfo_t *, void *), struct sigact
         return r;
 }
 
+void rni_sig_restore(int sig, const struct sigaction *old)
+{
+        int keep = errno;
+
+        sigaction(sig, old, NULL);
+        errno = keep;
+}
+
+void rni_sig_ignore(int sig, struct sigaction *old)
+{
+        struct sigaction sa;
+        int keep = errno;
+
+        memset(&sa, 0, sizeof sa);
+        sa.sa_handler = SIG_IGN;
+        sigaction(sig, &sa, old);
+        errno = keep;
+}
+
+void rni_sig_listen(uint64_t set)
+{
+        sigset_t mask;
+
+        sigfillset(&mask);
+        for (int sig = 1; sig <= 64; sig++)
+                if (set >> (sig - 1) & 1)
+                        sigdelset(&mask, sig);
+        pthread_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
 /* Did this very instruction cause it? Then it can be neither ignored nor raised again: it comes
  * back by itself. */
 static bool is_fault(int sig, const siginfo_t *si)

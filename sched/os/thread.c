@@ -12,13 +12,24 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
-struct start { void (*fn)(void *); void *arg; };
+struct start { void (*fn)(void *); void *arg; bool mask_all; };
+
+/* Of the thread that booted the runtime. Ms run with it, whoever starts them: what they block their children would inherit, and be
+ * deaf to SIGTERM. */
+static sigset_t first_mask;
+
+void rni_thread_init(void)
+{
+        pthread_sigmask(SIG_SETMASK, NULL, &first_mask);
+}
 
 static void *thread_main(void *p)
 {
         struct start s = *(struct start *)p;
 
         free(p);
+        if (!s.mask_all)
+                pthread_sigmask(SIG_SETMASK, &first_mask, NULL);
         s.fn(s.arg);
         return NULL;
 }
@@ -50,7 +61,7 @@ int rni_thread_start(void (*fn)(void *), void *arg, size_t stack, bool mask_all)
         sigset_t all, old;
 
         if (s) {
-                *s = (struct start){ fn, arg };
+                *s = (struct start){ fn, arg, mask_all };
                 sigfillset(&all);
                 if (mask_all)
                         pthread_sigmask(SIG_SETMASK, &all, &old);       /* inherited: the new thread never runs with less */

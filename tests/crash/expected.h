@@ -6,6 +6,7 @@
 #define DEADLOCK(case_name, behaviour)  AFTER("deadlock_cases", case_name, behaviour), .status = 2
 #define PANIC(case_name, behaviour)     AFTER("panic_cases", case_name, behaviour), .status = 2
 #define SYNC(case_name, behaviour)      AFTER("sync_cases", case_name, behaviour), .status = 2
+#define SIGNALS(case_name, behaviour)   AFTER("signal_cases", case_name, behaviour)
 #define ALL_ASLEEP                     "fatal error: all goroutines are asleep - deadlock!\n\n"
 #define NO_GOROUTINES                  "fatal error: no goroutines (main called rn_exit) - deadlock!\n"
 #define ONE_WAITS(reason)              .begins = ALL_ASLEEP "goroutine 1 [" reason "]:\n", .headings = 1
@@ -312,6 +313,20 @@ static const struct crash expected[] = {
         { SYNC("every_reason_until_a_signal", "SIGQUIT shows the reasons of the locks"), .headings = 8,
           .env = "RUNNEL_MAXPROCS=1", .send = SIGQUIT, .not_tsan = true,
           .begins = "SIGQUIT: quit\n\ngoroutine 1 [select (no cases)]:\n", .shows = { EVERY_REASON } },
+
+        /* -- signals -- */
+        { SIGNALS("watch_holds_a_deadlock_off", "a watch of signals holds the deadlock off"), .status = 0,
+          .send = SIGUSR1, .out = "ready\ngot it\n", .headings = -1 },
+        { SIGNALS("deadlock_after_stop", "and no more when it has been stopped"), .status = 2,
+          ONE_WAITS("chan receive"), .most_ms = 20000 },
+        { SIGNALS("killed_after_stop", "the default action comes back with stop"), .killed = SIGUSR1,
+          .out = "stopped\n", .headings = -1 },
+        { SIGNALS("blocked_everywhere_and_watched", "a signal that all threads block can be watched, and is blocked again"),
+          .status = 0, .out = "got it\nlives\n", .headings = -1 },
+        { SIGNALS("closed_while_watched", "a signal for a channel that was closed while watched"), .status = 2,
+          .begins = "panic: send on closed channel\n\nthread # [running]:\n", .headings = -1 },
+        { SIGNALS("quit_is_watched", "SIGQUIT can be watched, and dumps again after stop"), .status = 2,
+          .begins = "SIGQUIT: quit\n", .out = "no dump\n", .headings = 1 },
 
         /* -- stacks -- */
         { PANIC("overflow", "stack overflow"),
