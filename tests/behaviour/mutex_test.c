@@ -6,14 +6,6 @@
 
 #include <errno.h>
 
-static void start(rn_wg *wg, int goroutines, int threads, behave_arg_fn *fn, void *arg)
-{
-        for (int i = 0; i < goroutines; i++)
-                behave_go(GOROUTINE, wg, fn, arg);
-        for (int i = 0; i < threads; i++)
-                behave_go(THREAD, wg, fn, arg);
-}
-
 static void zero_value_is_unlocked(void)
 {
         static rn_mutex at_rest;
@@ -94,7 +86,7 @@ static void hammer_it(int goroutines, int threads, int rounds)
         struct hammer h = { .rounds = rounds };
         rn_wg wg = { { 0 } };
 
-        start(&wg, goroutines, threads, hammer, &h);
+        behave_crowd(&wg, goroutines, threads, hammer, &h);
         rn_wg_wait(&wg);
         CHECK_EQ(h.counted, atomic_load(&h.taken));
         CHECK(h.counted >= (long)(goroutines + threads) * (rounds - (rounds + 2) / 3));
@@ -140,7 +132,7 @@ static void short_sections_are_counted_exactly(void)
         struct short_section s = { .rounds = BEHAVE_SCALE(100000) };
         rn_wg wg = { { 0 } };
 
-        start(&wg, 8, 2, count_shortly, &s);
+        behave_crowd(&wg, 8, 2, count_shortly, &s);
         rn_wg_wait(&wg);
         CHECK_EQ(s.counted, 10L * s.rounds);
 }
@@ -206,7 +198,7 @@ static void nobody_passes_before_the_unlock_and_all_do_after_it(void)
         rn_wg wg = { { 0 } };
 
         rn_mutex_lock(&c.mu);
-        start(&wg, n, 3, pass, &c);
+        behave_crowd(&wg, n, 3, pass, &c);
         behave_until_parked(c.name, n);
         CHECK_EQ(c.passed, 0);
         rn_mutex_unlock(&c.mu);
@@ -343,7 +335,7 @@ static void who_does_nothing_but_relock_lets_waiters_pass(void)
 
         rn_wg_go(&wg, relocks, &c, 5);
         BEHAVE_UNTIL(!rn_mutex_trylock(&c.mu) || (rn_mutex_unlock(&c.mu), false));
-        start(&wg, 5, 0, pass, &c);
+        behave_crowd(&wg, 5, 0, pass, &c);
         rn_wg_wait(&wg);
         CHECK_EQ(c.passed, 5);
 }
@@ -435,7 +427,7 @@ static void nobody_touches_it_once_its_last_user_has_unlocked_it(void)
                 struct shared s = { .users = 4, .keep = true };
                 rn_wg wg = { { 0 } };
 
-                start(&wg, 3 + (i % 16 != 0), i % 16 == 0, last_one_out, &s);
+                behave_crowd(&wg, 3 + (i % 16 != 0), i % 16 == 0, last_one_out, &s);
                 rn_wg_wait(&wg);
                 for (size_t k = 0; k < sizeof s.u.b; k++)
                         CHECK_EQ(s.u.b[k], POISON);
@@ -451,7 +443,7 @@ static void may_be_freed_by_its_last_user(void)
                 if (!s)
                         abort();
                 s->users = 4;
-                start(&wg, 3 + (i % 16 != 0), i % 16 == 0, last_one_out, s);
+                behave_crowd(&wg, 3 + (i % 16 != 0), i % 16 == 0, last_one_out, s);
                 rn_wg_wait(&wg);
         }
 }
@@ -489,7 +481,7 @@ static void waits_of_different_kinds_alternate(void)
         struct mixed x = { .c = rn_make(int, 0), .rounds = BEHAVE_SCALE(200) };
         rn_wg wg = { { 0 } };
 
-        start(&wg, 8, 2, wait_for_one_thing_after_another, &x);
+        behave_crowd(&wg, 8, 2, wait_for_one_thing_after_another, &x);
         rn_wg_wait(&wg);
         CHECK_EQ(x.counted, 20L * x.rounds);
         rn_unref(x.c);

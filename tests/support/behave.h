@@ -209,6 +209,14 @@ static inline void behave_go(enum behave_kind kind, rn_wg *wg, behave_arg_fn *fn
         pthread_detach(t);
 }
 
+static inline void behave_crowd(rn_wg *wg, int goroutines, int threads, behave_arg_fn *fn, void *arg)
+{
+        for (int i = 0; i < goroutines; i++)
+                behave_go(GOROUTINE, wg, fn, arg);
+        for (int i = 0; i < threads; i++)
+                behave_go(THREAD, wg, fn, arg);
+}
+
 /* -- random numbers -- */
 
 static inline uint64_t behave_rand(uint64_t *s)
