@@ -456,7 +456,7 @@ static void use_up(struct shared *s, int i)
 
 static void nobody_touches_it_once_the_last_is_awake(void)
 {
-        for (int i = 0; i < BEHAVE_SCALE(2000); i++) {
+        for (int i = 0; i < BEHAVE_SCALE(1000); i++) {
                 struct shared s = { .keep = true };
 
                 use_up(&s, i);
@@ -467,7 +467,7 @@ static void nobody_touches_it_once_the_last_is_awake(void)
 
 static void may_be_freed_by_the_last_who_is_woken(void)
 {
-        for (int i = 0; i < BEHAVE_SCALE(2000); i++) {
+        for (int i = 0; i < BEHAVE_SCALE(1000); i++) {
                 struct shared *s = calloc(1, sizeof *s);
 
                 if (!s)

@@ -125,8 +125,8 @@ static void ten_callers_see_it_complete(void)
 
 static void threads_see_it_complete(void)
 {
-        let_race(0, 3, BEHAVE_SCALE(200));
-        let_race(4, 2, BEHAVE_SCALE(200));
+        let_race(0, 3, BEHAVE_SCALE(50));
+        let_race(4, 2, BEHAVE_SCALE(50));
 }
 
 /* -- while it is being called -- */
@@ -159,7 +159,7 @@ static void call_slow_one(void *arg)
 static void nobody_returns_before_it(enum behave_kind kind)
 {
         struct slow s = { .gate = rn_make(int, 0), .name = "waits for a once" };
-        int n = BEHAVE_LIVE(1000);
+        int n = 300;
         rn_wg wg = { { 0 } };
 
         behave_go(kind, &wg, call_slow_one, &s);
@@ -314,8 +314,8 @@ static void end_it(enum ending how, enum behave_kind kind)
 static void however_it_ends_it_is_complete(void)
 {
         for (int i = 0; i < BEHAVE_SCALE(100); i++) {
-                end_it(i % ENDINGS, GOROUTINE);
-                end_it(i % EXITS, i % 8 ? GOROUTINE : THREAD);
+                end_it((enum ending)(i % ENDINGS), GOROUTINE);
+                end_it((enum ending)(i % EXITS), i % 8 ? GOROUTINE : THREAD);
         }
 }
 
@@ -396,7 +396,7 @@ static void use_up(struct shared *s, int i)
 
 static void nobody_touches_it_once_the_other_calls_have_returned(void)
 {
-        for (int i = 0; i < BEHAVE_SCALE(2000); i++) {
+        for (int i = 0; i < BEHAVE_SCALE(1000); i++) {
                 struct shared s = { .keep = true };
 
                 use_up(&s, i);
@@ -407,7 +407,7 @@ static void nobody_touches_it_once_the_other_calls_have_returned(void)
 
 static void may_be_freed_once_the_other_calls_have_returned(void)
 {
-        for (int i = 0; i < BEHAVE_SCALE(2000); i++) {
+        for (int i = 0; i < BEHAVE_SCALE(1000); i++) {
                 struct shared *s = calloc(1, sizeof *s);
 
                 if (!s)

@@ -169,7 +169,7 @@ static void use_up(struct shared *s, int i)
 
 static void nobody_touches_it_once_its_last_user_has_released_it(void)
 {
-        for (int i = 0; i < BEHAVE_SCALE(2000); i++) {
+        for (int i = 0; i < BEHAVE_SCALE(1000); i++) {
                 struct shared s = { .keep = true };
 
                 use_up(&s, i);
@@ -180,7 +180,7 @@ static void nobody_touches_it_once_its_last_user_has_released_it(void)
 
 static void may_be_freed_by_its_last_user(void)
 {
-        for (int i = 0; i < BEHAVE_SCALE(2000); i++) {
+        for (int i = 0; i < BEHAVE_SCALE(1000); i++) {
                 struct shared *s = calloc(1, sizeof *s);
 
                 if (!s)

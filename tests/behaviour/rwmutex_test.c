@@ -372,7 +372,7 @@ static void count_a_reader(void *arg)
 static void nobody_passes_before_the_unlock_and_all_do_after_it(void)
 {
         struct crowd c = { .name = "crowd at a rwmutex" };
-        int n = BEHAVE_LIVE(1500) / 2;
+        int n = 300;
         rn_wg wg = { { 0 } };
 
         rn_rwmutex_lock(&c.rw);

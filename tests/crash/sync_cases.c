@@ -66,6 +66,56 @@ CASE(rwmutex_runlock_of_write_locked)
         rn_rwmutex_runlock(&rwmutex);
 }
 
+static void reads(rn_rwmutex *m)
+{
+        rn_rwmutex_rlock(m);
+}
+
+static void writes(rn_rwmutex *m)
+{
+        rn_rwmutex_lock(m);
+}
+
+/* Others read, so a writer waits: nobody writes yet. */
+CASE(rwmutex_unlock_before_the_writer_has_it)
+{
+        rn_rwmutex_rlock(&rwmutex);
+        rn_go(writes, &rwmutex);
+        while (rn_rwmutex_tryrlock(&rwmutex)) {
+                rn_rwmutex_runlock(&rwmutex);
+                rn_yield();
+        }
+        rn_rwmutex_unlock(&rwmutex);
+}
+
+/* A reader that comes while others write is counted, but has nothing to release. */
+CASE(rwmutex_runlock_while_readers_wait)
+{
+        rn_rwmutex_lock(&rwmutex);
+        rn_go(reads, &rwmutex);
+        for (int i = 0; i < 100; i++)
+                rn_yield();
+        rn_rwmutex_runlock(&rwmutex);
+}
+
+CASE(rwmutex_runlock_twice)
+{
+        rn_rwmutex_rlock(&rwmutex);
+        rn_rwmutex_runlock(&rwmutex);
+        rn_rwmutex_runlock(&rwmutex);
+}
+
+static void runlocks_rwmutex(void)
+{
+        rn_rwmutex_runlock(&rwmutex);
+}
+
+CASE(rwmutex_runlock_is_not_caught)
+{
+        rn_pcall(NULL, runlocks_rwmutex);
+        say("caught\n");
+}
+
 static void unlocks_rwmutex(void)
 {
         rn_rwmutex_unlock(&rwmutex);
@@ -187,6 +237,25 @@ CASE(cond_signal_too_early)
 CASE(cond_wait_without_the_lock)
 {
         rn_cond_wait(&cond, &mutex);
+}
+
+CASE(cond_wait_until_without_the_lock)
+{
+        rn_cond_wait_until(&cond, &mutex, rn_deadline(1000 * RN_SEC));
+}
+
+static void waits_for_a_signal_until(rn_dur d)
+{
+        rn_mutex_lock(&mutex);
+        if (rn_cond_wait_until(&cond, &mutex, rn_deadline(d)) == -ETIMEDOUT)
+                say("timeout\n");
+        rn_mutex_unlock(&mutex);
+}
+
+CASE(timed_wait_holds_it_off)
+{
+        rn_go(waits_for_a_signal_until, 200 * RN_MSEC);
+        waits_for_a_signal_that(&cond, &mutex);
 }
 
 static void does_again(void)
