@@ -91,8 +91,10 @@ void rn_cond_wait(rn_cond *c, rn_mutex *mu)
 
 int rn_cond_wait_until(rn_cond *c, rn_mutex *mu, rn_time until)
 {
-        if (until != RN_NEVER && until <= rn_now())
+        if (until != RN_NEVER && until <= rn_now()) {
+                rni_mutex_need_locked(mu);
                 return -ETIMEDOUT;
+        }
         return wait_for_signal(inside(c), mu, until) ? 0 : -ETIMEDOUT;
 }
 

@@ -193,6 +193,12 @@ static _Noreturn rni_cold void fatal_unlocked(void)
         rni_fatal("sync: unlock of unlocked mutex");
 }
 
+void rni_mutex_need_locked(rn_mutex *mu)
+{
+        if (unlikely(!(load_rlx(word_of(mu)) & LOCKED)))   /* rlx: the owner's */
+                fatal_unlocked();
+}
+
 /* STARVING: the first waiter becomes the owner. Returns whom the caller is to ready: NULL if it is on its way already, or all are gone; then the word is free, and it, or whoever comes, takes it under
  * the bucket's lock or before. */
 static struct g *hand_over(a32 *word)

@@ -141,6 +141,8 @@ void rni_parking_cool(const volatile void *addr);
 
 /* -- mutex.c, for who is inside the runtime already: the Cond -- */
 
+/* Fatal if it is not locked. */
+void rni_mutex_need_locked(rn_mutex *mu);
 void rni_mutex_lock_entered(rn_mutex *mu);
 /* Wakes, but does not yield: the caller parks next. */
 void rni_mutex_unlock_entered(rn_mutex *mu);

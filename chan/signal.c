@@ -319,10 +319,23 @@ static void unlock_and_settle(struct post *post, bool start)
         wait_for_mask(start, version);
 }
 
+/* The child of a fork has no postman. What it execs starts with the old actions anyway, but for handlers, which become the default. */
+static void in_child(void)
+{
+        for (int sig = 1; sig <= SIGNALS; sig++)
+                if (ours & bit_of(sig) && !(load_rlx(&ignored[(sig - 1) / 32]) & part(bit_of(sig), (sig - 1) / 32)))   /* rlx: alone */
+                        rni_sig_restore(sig, &old[sig]);
+}
+
 static void lock_registry(void)
 {
+        static bool told;
+
         rni_m();   /* not with a lock held */
         lock_acquire(&registry, RANK_SIGNAL);
+        if (!told)
+                rni_thread_on_fork(in_child);
+        told = true;
 }
 
 void rni_signal_add(struct watcher *w, const int *sigs, size_t n)

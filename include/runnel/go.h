@@ -9,7 +9,7 @@
 
 /* How to start a goroutine; {0} is the default in every field. */
 typedef struct rn_attr {
-        size_t stack;     /* bytes of address space for the stack; 0: RUNNEL_STACK or 256 KiB */
+        size_t stack;     /* usable bytes of its stack; 0: RUNNEL_STACK or 192 KiB */
         const char *name; /* shown in dumps; kept, not copied; NULL: none */
 } rn_attr;
 

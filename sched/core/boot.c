@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The first call. There is no init function: whoever comes first boots the runtime; main becomes goroutine 1 on the process's own stack if the first call comes from
- * the initial thread (and neither rn_main_foreign nor RUNNEL_MAIN=foreign says otherwise), every other thread becomes a foreign one. Boot starts no thread. Lock-free afterwards:
+ * the initial thread, neither rn_main_foreign nor RUNNEL_MAIN=foreign says otherwise, and the library was not loaded by dlopen into a host that knows nothing of it; every other thread becomes a foreign one. Boot starts no thread. Lock-free afterwards:
  * rni_self() is set. */
 #include "sched/core/boot.h"
 
@@ -15,7 +15,7 @@
 
 size_t rni_boot_helpers;
 
-enum boot_state { BOOT_NOT, BOOT_NOW, BOOT_DONE };
+enum boot_state { BOOT_NOT, BOOT_NOW, BOOT_DONE, BOOT_FORKED };
 static a32 state;
 static a32 main_foreign;
 
@@ -50,7 +50,8 @@ static struct m *adopt_main(void)
 
         const char *env = rni_os_env("RUNNEL_MAIN");
 
-        if (!rni_thread_initial() || load_acq(&main_foreign) || (env && strcmp(env, "foreign") == 0))   /* acq: rn_main_foreign */
+        if (!rni_thread_initial() || load_acq(&main_foreign) || (env && strcmp(env, "foreign") == 0) ||   /* acq: rn_main_foreign */
+            !rni_loaded_at_start())
                 return NULL;
         g0 = rni_vm_reserve(G0_STACK);
         if (!g0 || rni_gslab_take(&slot, 1, 0) != 1)
@@ -87,6 +88,13 @@ static struct m *adopt_main(void)
         return &m0;
 }
 
+/* The child of a fork has this thread and nothing else: no Ms, and locks that nobody will release. */
+static void in_child(void)
+{
+        rni_self_set(NULL);   /* so that each call comes to rni_attach */
+        store_rel(&state, BOOT_FORKED);   /* rel: pairs with acq in rni_attach */
+}
+
 static void boot(void)
 {
         rni_os_init();
@@ -100,12 +108,15 @@ static void boot(void)
         adopt_main();
         rni_overflow_init();
         rni_quit_init();
+        rni_thread_on_fork(in_child);
         atexit(rni_exit_guard);
 }
 
 struct m *rni_attach(void)
 {
         while (load_acq(&state) != BOOT_DONE) {   /* acq: pairs with rel below */
+                if (load_acq(&state) == BOOT_FORKED)   /* acq: pairs with rel in in_child */
+                        rni_fatal("a call of runnel in the child of a fork: it may only exec or _exit");
                 if (cas(&state, BOOT_NOT, BOOT_NOW)) {
                         boot();
                         store_rel(&state, BOOT_DONE);   /* rel: everything is set up */

@@ -13,6 +13,8 @@
 
 static void thread_gone(void *arg)
 {
+        if (!rni_self())
+                return;   /* in the child of a fork */
         rni_self_set(NULL);
         lock_acquire(&sched.lock, RANK_SCHED);
         sched.nforeign--;

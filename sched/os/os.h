@@ -79,6 +79,13 @@ int  rni_thread_altstack(void);
 /* threads of this process; SIZE_MAX where /proc cannot tell */
 size_t rni_task_count(void);
 
+/* fn() in the child of each fork from now on, on the one thread that is left there */
+void rni_thread_on_fork(void (*fn)(void));
+
+/* -- load.c -- */
+/* was this library there before main, or loaded later? */
+bool rni_loaded_at_start(void);
+
 /* -- sig.c -- */
 /* SA_SIGINFO|SA_ONSTACK|SA_RESTART */
 bool rni_sig_is_default(int sig);                  /* has it its default action? */

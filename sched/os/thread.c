@@ -121,6 +121,12 @@ void rni_thread_on_exit(void (*fn)(void *), void *arg)
         errno = keep;
 }
 
+void rni_thread_on_fork(void (*fn)(void))
+{
+        if (pthread_atfork(NULL, NULL, fn) != 0)
+                rni_os_abort();
+}
+
 void rni_thread_stack(void **lo, void **hi)
 {
         pthread_attr_t attr;

@@ -7,6 +7,8 @@
 #define PANIC(case_name, behaviour)     AFTER("panic_cases", case_name, behaviour), .status = 2
 #define SYNC(case_name, behaviour)      AFTER("sync_cases", case_name, behaviour), .status = 2
 #define SIGNALS(case_name, behaviour)   AFTER("signal_cases", case_name, behaviour)
+#define PROCESS(case_name, behaviour)   AFTER("process_cases", case_name, behaviour)
+#define FORKED                         "fatal error: a call of runnel in the child of a fork: it may only exec or _exit\n\nthread # [running]:\n"
 #define ALL_ASLEEP                     "fatal error: all goroutines are asleep - deadlock!\n\n"
 #define NO_GOROUTINES                  "fatal error: no goroutines (main called rn_exit) - deadlock!\n"
 #define ONE_WAITS(reason)              .begins = ALL_ASLEEP "goroutine 1 [" reason "]:\n", .headings = 1
@@ -339,6 +341,17 @@ static const struct crash expected[] = {
           .begins = "panic: send on closed channel\n\nthread # [running]:\n", .headings = -1 },
         { SIGNALS("quit_is_watched", "SIGQUIT can be watched, and dumps again after stop"), .status = 2,
           .begins = "SIGQUIT: quit\n", .out = "no dump\n", .headings = 1 },
+
+        /* -- fork -- */
+        { PROCESS("child_calls", "a call in the child of a fork says that it may not be"), .status = 2, .begins = FORKED,
+          .headings = -1 },
+        { PROCESS("child_spawns", "likewise a go"), .status = 2, .begins = FORKED, .headings = -1 },
+        { PROCESS("child_of_a_goroutine_returns", "and the end of a goroutine"), .status = 2, .begins = FORKED,
+          .headings = -1 },
+        { PROCESS("child_execs", "the child of a fork may exec"), .status = 0, .headings = -1 },
+        { PROCESS("child_exits", "and exit"), .status = 0, .headings = -1 },
+        { PROCESS("child_of_a_watcher_dies_of_a_signal", "signals are not watched in the child of a fork"), .status = 0,
+          .headings = -1 },
 
         /* -- stacks -- */
         { PANIC("overflow", "stack overflow"),

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT
+ * The life of the process: what is left in the child of a fork, and ends while others run. */
+#include "tests/crash/cases.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+
+static int status_of(pid_t pid)
+{
+        int status = 0;
+
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+                continue;
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void computes(atomic_bool *over)
+{
+        while (!atomic_load(over))
+                rn_yield();
+}
+
+/* Ms run and others wait while the process forks. */
+static void with_company(void)
+{
+        static atomic_bool never;
+
+        rn_maxprocs(4);
+        for (int i = 0; i < 4; i++)
+                rn_go(computes, &never);
+        rn_go(blocked_in_receive, rn_make(int, 0));
+        rn_yield();
+}
+
+CASE(child_calls)
+{
+        rn_chan(int) c = rn_make(int, 0);
+        pid_t pid;
+
+        with_company();
+        pid = fork();
+        if (pid == 0)
+                rn_send(c, 1);
+        result = status_of(pid);
+}
+
+CASE(child_spawns)
+{
+        pid_t pid;
+
+        with_company();
+        pid = fork();
+        if (pid == 0)
+                rn_go(sleeps_long);
+        result = status_of(pid);
+}
+
+static void forks(rn_chan(int) status)
+{
+        pid_t pid = fork();
+
+        if (pid == 0)
+                return; /* as if nothing had happened: the goroutine ends, there is nobody to go on */
+        rn_send(status, status_of(pid));
+}
+
+CASE(child_of_a_goroutine_returns)
+{
+        rn_chan(int) status = rn_make(int, 0);
+
+        rn_go(forks, status);
+        result = rn_get(status);
+}
+
+CASE(child_execs)
+{
+        pid_t pid;
+
+        with_company();
+        pid = fork();
+        if (pid == 0) {
+                execl("/bin/sh", "sh", "-c", "exit 7", (char *)NULL);
+                _exit(99);
+        }
+        result = status_of(pid) == 7 ? 0 : 1;
+}
+
+CASE(child_exits)
+{
+        pid_t pid;
+
+        with_company();
+        pid = fork();
+        if (pid == 0)
+                exit(8); /* with the handlers of exit */
+        result = status_of(pid) == 8 ? 0 : 1;
+}
+
+CASE(child_of_a_watcher_dies_of_a_signal)
+{
+        rn_chan(int) c = rn_make(int, 1);
+        pid_t pid;
+
+        rn_signal_notify(c, SIGTERM);
+        pid = fork();
+        if (pid == 0) {
+                raise(SIGTERM);
+                _exit(99);
+        }
+        result = status_of(pid) == 128 + SIGTERM ? 0 : 1;
+}
+
+/* -- ends, to be met many times -- */
+
+static void uses_channels_at_exit(void)
+{
+        rn_chan(int) c = rn_make(int, 1);
+
+        rn_send(c, 1);
+        if (rn_get(c) == 1)
+                say("at exit\n");
+        rn_unref(c);
+}
+
+static void ends(void)
+{
+        exit(3);
+}
+
+static void *ends_thread(void *arg)
+{
+        (void)arg;
+        exit(3);
+}
+
+static void crowd(void)
+{
+        rn_chan(int) c = rn_make(int, 0);
+
+        with_company();
+        for (int i = 0; i < 100; i++)
+                rn_go(blocked_in_receive, c);
+        for (int i = 0; i < 10; i++)
+                rn_go(sleeps_long);
+        atexit(uses_channels_at_exit);
+}
+
+CASE(exit_of_main)
+{
+        crowd();
+        exit(3);
+}
+
+CASE(exit_of_a_goroutine)
+{
+        crowd();
+        rn_go(ends);
+        rn_forever();
+}
+
+CASE(exit_of_a_thread)
+{
+        crowd();
+        plain_thread(ends_thread, NULL);
+        rn_forever();
+}
+
+CASE(return_of_main)
+{
+        crowd();
+        result = 3;
+}
+
+CASE(exits_of_many)
+{
+        crowd();
+        for (int i = 0; i < 4; i++)
+                rn_go(ends);
+        exit(3);
+}
