@@ -6,7 +6,8 @@
  *   visit n:  take out of its set the child just finished, if any; end n, if it has not ended; the first of the set: go down to it.
  *             Nobody left: n is finished, go up, unless n is where the walk began
  *
- * Two walks in one subtree do the same steps, each idempotent, and meet in the same first child; so when a walk ends, everything below has ended, whoever did it. Nothing new comes into the set of one that has
+ * Two walks in one subtree do the same steps, each idempotent, and meet in the same first child; so when a walk ends, everything below has ended, whoever did it. A walk that finds n ended by another goes on with
+ * n's error and cause, so a child that ends with its parent always says the same as that, whichever walk comes to it. Nothing new comes into the set of one that has
  * ended: rni_ctx_adopt looks under the same lock, and what it finds ended it copies. After-funcs are taken out as they are met, and started when the lock is released.
  *
  * A child in a set may be going: its last reference has gone, and it wants the lock to take itself out. The walker cannot hold it and takes it out instead. The bug would be a walker that looks at a child that is
@@ -108,7 +109,7 @@ static void leave_set(struct cancel *n)
 /* -- ending -- */
 
 struct walk {
-        unsigned word;             /* of ended */
+        unsigned word;             /* of ended; this and the cause are those of the context visited */
         int cause;
         enum where where;
         struct g_list woken;
@@ -128,9 +129,14 @@ static void flush(struct walk *k)
 static void end_locked(struct cancel *n, struct walk *k)
 {
         struct hchan *done = (struct hchan *)load_rlx(&n->done);   /* rlx: under the lock */
+        unsigned ended = load_rlx(&n->ended);   /* rlx: under the lock */
 
-        if (load_rlx(&n->ended))   /* rlx: under the lock */
+        if (ended) {   /* by another, perhaps: those below end with it */
+                san_acquire(n);
+                k->word = ended;
+                k->cause = n->cause;
                 return;
+        }
         n->cause = k->cause;
         san_release(n);
         if (done) {
