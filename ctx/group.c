@@ -10,6 +10,7 @@
 #include <runnel/group.h>
 
 #include <errno.h>
+#include <limits.h>
 
 #include "chan/parking.h"
 #include "chan/wg.h"
@@ -182,7 +183,7 @@ void rn_group_limit(rn_group *group, int n)
         state = rni_word_lock(&g->word);
         active = g->active;
         if (active == 0)
-                g->limit = n < 0 ? 0 : n + 1;
+                g->limit = n < 0 || n == INT_MAX ? 0 : n + 1;
         rni_word_unlock(&g->word, state);
         if (unlikely(active))
                 rni_runtime_panic("errgroup: modify limit while %d goroutines in the group are still active", active);
