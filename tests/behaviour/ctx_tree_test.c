@@ -215,7 +215,7 @@ static void an_inner_and_an_outer_cancel_wait_for_no_less_than_all(void)
         uint64_t s = behave_stream(2);
 
         for (int round = 0; round < BEHAVE_SCALE(rn_goid() ? 500 : 50); round++) {
-                struct path p = { .forked = round % 2, .from = (int)behave_below(&s, LENGTH / (round % 2 ? 8 : 1)) };
+                struct path p = { .forked = round % 2, .from = (int)behave_below(&s, round % 2 ? LENGTH / 8 : LENGTH) };
                 rn_wg wg = { { 0 } };
 
                 p.node[0] = rn_ctx_with_cancel(rn_ctx_background());
@@ -461,7 +461,7 @@ static void through_layers(bool by_time)
         long values = atomic_load(&drops);
 
         for (int round = 0; round < BEHAVE_SCALE(100); round++) {
-                rn_ctx *at, *c = layers(by_time, &s, &at, &values);
+                rn_ctx *at = NULL, *c = layers(by_time, &s, &at, &values);
 
                 if (by_time) {
                         wait_done(c);

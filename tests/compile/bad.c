@@ -11,6 +11,7 @@
 #define CASE GOOD
 #define PICK(bad, good) good
 #endif
+#define COMMA_1 , 1
 #define COMMA_7 , 7
 #define COMMA_7_8_9_10 , 7, 8, 9, 10
 
@@ -30,6 +31,9 @@ struct small make_small(void);
 long double make_long(int i);
 int plain(int i);
 int plain0(void);
+long far_off(int i);
+const char *text_of(int i);
+int six_int(int a, int b, int c, int d, int e, int f);
 void take(struct wide w);
 void take_small(struct small s);
 void take_long(long double d);
@@ -51,6 +55,8 @@ void bad(rn_chan(int) c, rn_recv_chan(int) r, rn_send_chan(int) s)
         struct wide w = { { 0 } };
         struct small m = { 0 };
         rn_wg wg = { 0 };
+        rn_group group = { 0 };
+        rn_ctx *ctx = rn_ctx_background();
         rn_chan(long) l = NULL;
         rn_chan(struct wide) wides = NULL;
         rn_chan(struct small) smalls = NULL;
@@ -59,7 +65,7 @@ void bad(rn_chan(int) c, rn_recv_chan(int) r, rn_send_chan(int) s)
         struct rn_case one = { 0 };
 
         (void)c, (void)r, (void)s, (void)v, (void)d, (void)ok, (void)p, (void)w, (void)m, (void)wg, (void)l;
-        (void)wides, (void)smalls, (void)tagged, (void)names, (void)one;
+        (void)wides, (void)smalls, (void)tagged, (void)names, (void)one, (void)group, (void)ctx;
 #if CASE == 1 /* error: recv into another type */
         rn_recv(c, PICK(&d, &v));
 #elif CASE == 2 /* error: send on a receive-only view */
@@ -188,6 +194,34 @@ void bad(rn_chan(int) c, rn_recv_chan(int) r, rn_send_chan(int) s)
         rn_recv(names, PICK((const char *const *)p, (const char **)p));
 #elif CASE == 63 /* warning: the other view passed to a function */
         worker(1, PICK(s, c));
+#elif CASE == 64 /* error [must return int]: group_go of a function that returns void */
+        rn_group_go(&group, PICK(weigh, plain), 1);
+#elif CASE == 65 /* error [must return int]: group_go of a function that returns long */
+        rn_group_go(&group, PICK(far_off, plain), 1);
+#elif CASE == 66 /* error [must return int]: group_try_go of a function that returns a pointer */
+        ok = rn_group_try_go(&group, PICK(text_of, plain), 1);
+#elif CASE == 67 /* error [must return int]: group_try_go of a function without arguments that returns void */
+        ok = rn_group_try_go(&group, PICK(rn_exit, plain0));
+#elif CASE == 68 /* error [at most six arguments]: group_go with seven arguments */
+        rn_group_go(&group, six_int, 1, 2, 3, 4, 5, 6 PICK(COMMA_7, ));
+#elif CASE == 69 /* warning: group_go with a WaitGroup for its group */
+        rn_group_go(PICK(&wg, &group), plain, 1);
+#elif CASE == 70 /* warning: group_go with a pointer for an int */
+        rn_group_go(&group, plain, PICK("text", 1));
+#elif CASE == 71 /* error: close of a context's done channel */
+        rn_close(PICK(rn_ctx_done(ctx), s));
+#elif CASE == 72 /* error: recv of an int from a context's done channel */
+        rn_recv(PICK(rn_ctx_done(ctx), c), &v);
+#elif CASE == 73 /* warning: after_func on something that is no context */
+        rn_unref(rn_ctx_after_func(PICK(&group, ctx), plain, 1));
+#elif CASE == 74 /* warning: after_func with a pointer for an int */
+        rn_unref(rn_ctx_after_func(ctx, plain, PICK("text", 1)));
+#elif CASE == 75 /* error: after_func with an argument too few */
+        rn_unref(rn_ctx_after_func(ctx, plain PICK(, COMMA_1)));
+#elif CASE == 76 /* error [result is not void or a scalar]: after_func of a function with a struct result */
+        rn_unref(rn_ctx_after_func(ctx, PICK(make, plain), 1));
+#elif CASE == 77 /* warning: stop of an after_func by its context */
+        ok = rn_ctx_stop_call(PICK(ctx, rn_ctx_after_func(ctx, plain, 1)));
 #else
 #error "there is no such case"
 #endif

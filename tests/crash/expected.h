@@ -9,6 +9,7 @@
 #define SIGNALS(case_name, behaviour)   AFTER("signal_cases", case_name, behaviour)
 #define PROCESS(case_name, behaviour)   AFTER("process_cases", case_name, behaviour)
 #define FORKED                         "fatal error: a call of runnel in the child of a fork: it may only exec or _exit\n\nthread # [running]:\n"
+#define CTX(case_name, behaviour)       AFTER("ctx_cases", case_name, behaviour), .status = 2
 #define ALL_ASLEEP                     "fatal error: all goroutines are asleep - deadlock!\n\n"
 #define NO_GOROUTINES                  "fatal error: no goroutines (main called rn_exit) - deadlock!\n"
 #define ONE_WAITS(reason)              .begins = ALL_ASLEEP "goroutine 1 [" reason "]:\n", .headings = 1
@@ -352,6 +353,52 @@ static const struct crash expected[] = {
         { PROCESS("child_exits", "and exit"), .status = 0, .headings = -1 },
         { PROCESS("child_of_a_watcher_dies_of_a_signal", "signals are not watched in the child of a fork"), .status = 0,
           .headings = -1 },
+        /* -- contexts and groups -- */
+        { CTX("done", "deadlock in a wait for the end of a context"), ONE_WAITS("chan receive"),
+          .shows = { "waits_for_the_end", "main" } },
+        { CTX("done_of_background", "deadlock in a wait for the end of the background"),
+          ONE_WAITS("chan receive (nil chan)"), .shows = { "waits_for_the_end" } },
+        { CTX("done_without_cancel", "deadlock in a wait for a context without cancel"),
+          ONE_WAITS("chan receive (nil chan)") },
+        { CTX("sleep_without_end", "deadlock in a sleep without an end in a context"), ONE_WAITS("chan receive"),
+          .shows = { "sleeps_in_a_context" } },
+        { CTX("deadline_holds_it_off", "the deadline of a context holds the deadlock off until it has run"),
+          ONE_WAITS("chan receive"), .out = "ended\n", .least_ms = 200 },
+        { AFTER("ctx_cases", "deadline_saves_it", "the deadline of a context may end the wait"), .status = 0,
+          .out = "ended\n", .least_ms = 200, .headings = -1 },
+        { CTX("deadline_nobody_waits_for", "a deadline that nobody waits for holds it off until it has come"),
+          ONE_WAITS("chan receive"), .least_ms = 200, .most_ms = 20000 },
+        { CTX("deadline_that_is_over_does_not_hold_it_off", "that of a cancelled or freed context does not"),
+        { CTX("acquire", "deadlock in an acquire in a context"), ONE_WAITS("semaphore.Acquire"),
+          .shows = { "acquires_in_a_context", "main" } },
+        { CTX("acquire_in_background", "deadlock in an acquire in the background"), ONE_WAITS("semaphore.Acquire"),
+          .shows = { "acquires_in_a_context" } },
+        { CTX("group_go", "deadlock in go at the limit of a group"), .headings = 2,
+          .begins = ALL_ASLEEP "goroutine 1 [errgroup.Group.Go]:\n",
+          .shows = { "goes_at_the_limit", "main", "\ngoroutine # [chan receive]:\n", "waits_for_ever" } },
+        { CTX("group_go_at_the_limit_of_none", "deadlock in go at the limit 0"), ONE_WAITS("errgroup.Group.Go") },
+        { CTX("group_wait", "deadlock in a wait for an error group"), .headings = 2,
+          .begins = ALL_ASLEEP "goroutine 1 [sync.WaitGroup.Wait]:\n", .shows = { "started as waits_for_ever" } },
+        { CTX("group_goroutine_panics", "a panic in an error group ends the process before wait returns"),
+          .begins = "panic: boom, number 7" ONE_RUNS, .out = "", .headings = 1,
+          .shows = { "panics_in_a_group", "started as panics_in_a_group" } },
+        { CTX("after_func_panics", "a panic in an after-func ends the process"),
+          .begins = "panic: boom, number 7" ONE_RUNS, .shows = { "started as panics_when_it_ends" } },
+        { CTX("nil_parent", "a context without a parent"),
+          .begins = "panic: cannot create context from nil parent" MAIN_RUNS, .headings = 1 },
+        { CTX("cancel_of_a_value", "cancel of a context with a value"),
+          .begins = "panic: context: cancel of a context with a value" MAIN_RUNS },
+        { CTX("limit_while_active", "a new limit while goroutines run"),
+          .begins = "panic: errgroup: modify limit while 1 goroutines in the group are still active" MAIN_RUNS },
+        { CTX("after_func_nil", "after_func of a nil function is not caught"),
+          .begins = "fatal error: go of nil func value" MAIN_RUNS, .out = "" },
+        { CTX("group_go_nil", "group_go of a nil function is not caught"),
+          .begins = "fatal error: go of nil func value" MAIN_RUNS, .out = "" },
+        { CTX("group_try_go_nil", "group_try_go of a nil function is not caught"),
+          .begins = "fatal error: go of nil func value" MAIN_RUNS, .out = "" },
+        { CTX("group_go_at_the_limit_of_goroutines", "group_go panics at the limit of goroutines"),
+          .env = "RUNNEL_MAXG=500",
+          .begins = "panic: out of memory: cannot start a goroutine (# exist)" MAIN_RUNS },
 
         /* -- stacks -- */
         { PANIC("overflow", "stack overflow"),
