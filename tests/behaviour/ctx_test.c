@@ -158,6 +158,32 @@ static void all_who_wait_are_woken(void)
         rn_unref(s.ctx);
 }
 
+static void cancel_when_ready(void *arg)
+{
+        struct shared *s = arg;
+
+        BEHAVE_UNTIL(flag_get(&s->ready));
+        rn_ctx_cancel(s->ctx);
+}
+
+/* It would never end if the end were not seen. */
+static void a_select_that_always_finds_another_case_sees_the_end(void)
+{
+        enum { RECV, SEND, DONE };
+        struct shared s = { .ctx = rn_ctx_with_cancel(rn_ctx_background()) };
+        rn_chan(int) busy = rn_make(int, 1);
+        rn_wg wg = { { 0 } };
+
+        behave_go(GOROUTINE, &wg, cancel_when_ready, &s);
+        for (int turns = 0; rn_select([RECV] = rn_on_signal(busy), [SEND] = rn_on_send(busy, 1),
+                                      [DONE] = rn_on_signal(rn_ctx_done(s.ctx))) != DONE; turns++)
+                flag_set(&s.ready, turns > 10);
+        CHECK_ENDED(s.ctx, -ECANCELED, -ECANCELED);
+        rn_wg_wait(&wg);
+        rn_unref(s.ctx);
+        rn_unref(busy);
+}
+
 static void cancel_with_own_cause(void *arg)
 {
         struct shared *s = arg;
@@ -530,6 +556,7 @@ static const struct behave_test tests[] = {
         BEHAVE_BOTH(a_deferred_release_runs_when_the_scope_panics),
         BEHAVE_BOTH(the_last_unref_does_not_cancel),
         BEHAVE_BOTH(all_who_wait_are_woken),
+        BEHAVE_BOTH(a_select_that_always_finds_another_case_sees_the_end),
         BEHAVE_BOTH(of_many_that_cancel_at_once_one_gives_the_cause),
         BEHAVE_BOTH(done_is_closed_exactly_when_there_is_an_error),
         BEHAVE_BOTH(done_may_be_asked_for_by_many_while_it_ends),

@@ -526,6 +526,21 @@ static void a_stopped_timer_just_blocks_and_another_case_goes(void)
         rn_unref(which);
 }
 
+/* It would never end if the timer were not seen. */
+static void a_select_that_always_finds_another_case_sees_the_timer(void)
+{
+        enum { RECV, SEND, TIMER };
+        rn_timer *t = rn_timer_new(RN_MSEC);
+        rn_chan(int) busy = rn_make(int, 1);
+
+        while (rn_select([RECV] = rn_on_signal(busy), [SEND] = rn_on_send(busy, 1),
+                         [TIMER] = rn_on_signal(rn_timer_chan(t))) != TIMER)
+                continue;
+        CHECK_EQ(take(t), -EAGAIN);
+        rn_unref(t);
+        rn_unref(busy);
+}
+
 static void wake_and_reset(void *arg)
 {
         rn_timer *t = arg;
@@ -654,6 +669,7 @@ static const struct behave_test tests[] = {
         BEHAVE(of_two_that_wait_one_gets_the_value),
         BEHAVE(who_waits_keeps_waiting_when_the_time_is_moved_away),
         BEHAVE(a_stopped_timer_just_blocks_and_another_case_goes),
+        BEHAVE_BOTH(a_select_that_always_finds_another_case_sees_the_timer),
         BEHAVE(many_wake_and_reset_one_timer),
         BEHAVE_BOTH(the_last_unref_stops_a_timer),
         BEHAVE_BOTH(a_pending_call_is_made_after_the_unref),
