@@ -369,6 +369,7 @@ static const struct crash expected[] = {
         { CTX("deadline_nobody_waits_for", "a deadline that nobody waits for holds it off until it has come"),
           ONE_WAITS("chan receive"), .least_ms = 200, .most_ms = 20000 },
         { CTX("deadline_that_is_over_does_not_hold_it_off", "that of a cancelled or freed context does not"),
+          ONE_WAITS("chan receive"), .most_ms = 20000 },
         { CTX("acquire", "deadlock in an acquire in a context"), ONE_WAITS("semaphore.Acquire"),
           .shows = { "acquires_in_a_context", "main" } },
         { CTX("acquire_in_background", "deadlock in an acquire in the background"), ONE_WAITS("semaphore.Acquire"),
