@@ -375,10 +375,10 @@ static void many_watch_and_stop_under_a_storm(void)
 {
         enum { WATCHERS = 4 };
         struct storm s = { .over = false };
-        rn_chan(int) safe = rn_make(int, 1);
+        struct sigaction before;
         rn_wg wg = { { 0 } };
 
-        rn_signal_notify(safe, SIGUSR2); /* or the first one kills us */
+        own_handler(SIGUSR2, &before); /* or the first one that nobody watches kills us */
         behave_go(GOROUTINE, &wg, raises, &s);
         behave_go(THREAD, &wg, raises, &s);
         for (int i = 0; i < WATCHERS; i++)
@@ -386,8 +386,8 @@ static void many_watch_and_stop_under_a_storm(void)
         BEHAVE_UNTIL(atomic_load(&s.watched) == WATCHERS);
         atomic_store(&s.over, true);
         rn_wg_wait(&wg);
-        rn_signal_stop(safe);
-        rn_unref(safe);
+        sigaction(SIGUSR2, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL); /* takes back what is still pending */
+        sigaction(SIGUSR2, &before, NULL);
 }
 
 /* -- contexts -- */
@@ -409,14 +409,21 @@ static void a_signal_ends_its_context(void)
 static void more_signals_do_not_kill_until_it_is_released(void)
 {
         rn_ctx *ctx = rn_signal_ctx(rn_ctx_background(), SIGUSR1);
+        rn_chan(int) mark = rn_make(int, 1);
         struct sigaction before, now;
 
-        sigaction(SIGUSR1, NULL, &now);
-        CHECK(now.sa_handler != SIG_DFL);
+        rn_signal_notify(mark, SIGUSR2);
         raise_in_process(SIGUSR1);
         rn_wait(rn_ctx_done(ctx));
-        for (int i = 0; i < 10; i++)
+        sigaction(SIGUSR1, NULL, &now);
+        CHECK(now.sa_handler != SIG_DFL);
+        rn_signal_notify(mark, SIGUSR1);
+        for (int i = 0; i < 10; i++) { /* each has arrived before it goes on: a pending one would have its old effect */
                 raise_in_process(SIGUSR1);
+                CHECK_EQ(rn_get(mark), SIGUSR1);
+        }
+        rn_signal_stop(mark);
+        rn_unref(mark);
         rn_ctx_release(ctx);
         own_handler(SIGUSR1, &before);
         CHECK(before.sa_handler == SIG_DFL);
