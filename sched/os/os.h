@@ -62,7 +62,7 @@ void rni_cpu_yield(void);                          /* sched_yield */
 
 /* -- thread.c -- */
 /* detached; 0 or -errno (-EAGAIN: no more threads). mask_all: all signals blocked (helpers);
- * otherwise the mask of the thread that booted */
+ * otherwise the mask of the thread that called rni_os_init */
 int  rni_thread_start(void (*fn)(void *), void *arg, size_t stack, bool mask_all);
 int  rni_thread_id(void);                          /* gettid */
 /* is this the thread that main() was called on? */
@@ -78,6 +78,10 @@ void rni_thread_slack(void);
 int  rni_thread_altstack(void);
 /* threads of this process; SIZE_MAX where /proc cannot tell */
 size_t rni_task_count(void);
+/* processor time that a thread of this process has had, in ns; -1 if it cannot be told */
+int64_t rni_thread_cpu(int tid);
+/* does it sleep in the kernel, rather than run or wait for a processor? */
+bool rni_thread_asleep(int tid);
 
 /* fn() in the child of each fork from now on, on the one thread that is left there */
 void rni_thread_on_fork(void (*fn)(void));

@@ -28,8 +28,8 @@ static inline long rni_ptr(const volatile void *p)
 }
 
 void rni_vm_init(void);
-void rni_thread_init(void);
 void rni_fence_init(void);
+void rni_thread_init(void);
 
 /* -- text.c: files of the kernel, read without stdio or malloc. root is put before every path: ""
  * but in tests. -- */

@@ -7,29 +7,21 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <time.h>
 
-struct start { void (*fn)(void *); void *arg; bool mask_all; };
-
-/* Of the thread that booted the runtime. Ms run with it, whoever starts them: what they block their children would inherit, and be
- * deaf to SIGTERM. */
-static sigset_t first_mask;
-
-void rni_thread_init(void)
-{
-        pthread_sigmask(SIG_SETMASK, NULL, &first_mask);
-}
+struct start { void (*fn)(void *); void *arg; };
 
 static void *thread_main(void *p)
 {
         struct start s = *(struct start *)p;
 
         free(p);
-        if (!s.mask_all)
-                pthread_sigmask(SIG_SETMASK, &first_mask, NULL);
         s.fn(s.arg);
         return NULL;
 }
@@ -54,6 +46,15 @@ static int create_detached(struct start *s, size_t stack)
         return r;
 }
 
+/* Of the thread that booted the runtime. Ms run with it, whoever starts them: what they block their children would inherit, and be
+ * deaf to SIGTERM. */
+static sigset_t first_mask;
+
+void rni_thread_init(void)
+{
+        pthread_sigmask(SIG_BLOCK, NULL, &first_mask);
+}
+
 int rni_thread_start(void (*fn)(void *), void *arg, size_t stack, bool mask_all)
 {
         int keep = errno, r = ENOMEM;
@@ -61,13 +62,11 @@ int rni_thread_start(void (*fn)(void *), void *arg, size_t stack, bool mask_all)
         sigset_t all, old;
 
         if (s) {
-                *s = (struct start){ fn, arg, mask_all };
+                *s = (struct start){ fn, arg };
                 sigfillset(&all);
-                if (mask_all)
-                        pthread_sigmask(SIG_SETMASK, &all, &old);       /* inherited: the new thread never runs with less */
+                pthread_sigmask(SIG_SETMASK, mask_all ? &all : &first_mask, &old);      /* inherited: it never runs with another */
                 r = create_detached(s, stack);
-                if (mask_all)
-                        pthread_sigmask(SIG_SETMASK, &old, NULL);
+                pthread_sigmask(SIG_SETMASK, &old, NULL);
                 if (r != 0)
                         free(s);
         }
@@ -248,4 +247,28 @@ size_t rni_task_count(void)
                 n = entries;
         }
         return n > 0 ? n : SIZE_MAX;
+}
+
+/* -- looking at another thread -- */
+
+int64_t rni_thread_cpu(int tid)
+{
+        clockid_t id = (clockid_t)(~(unsigned)tid << 3 | 6);    /* the kernel's encoding of "this thread's processor time" */
+        struct timespec ts;
+        int keep = errno, r = clock_gettime(id, &ts);
+
+        errno = keep;
+        return r == 0 ? (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec : -1;
+}
+
+/* "TID (NAME) S ...", and NAME may hold anything. */
+bool rni_thread_asleep(int tid)
+{
+        char path[64], line[256], *name_end;
+
+        snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+        if (!rni_text_line("", path, line, sizeof line))
+                return true;            /* no /proc: its clock has stood still, so believe it */
+        name_end = strrchr(line, ')');
+        return name_end && name_end[1] == ' ' && name_end[2] != 'R';
 }

@@ -157,25 +157,57 @@ static void note_mask(void *arg)
         wake_main(arg);
 }
 
-static void helper_threads_block_all_signals_and_others_have_the_mask_of_boot(void **state)
+static void helper_threads_block_all_signals_and_others_none_but_the_first_threads(void **state)
 {
-        sigset_t mine, term;
+        sigset_t mine, one;
 
         (void)state;
         assert_true(rni_thread_initial());
-        sigemptyset(&term);
-        sigaddset(&term, SIGTERM);
-        pthread_sigmask(SIG_BLOCK, &term, NULL);   /* not blocked at boot */
+        sigemptyset(&one);
+        sigaddset(&one, SIGUSR1);
+        pthread_sigmask(SIG_BLOCK, &one, NULL);   /* the creator's own affair */
         for (int all = 0; all < 2; all++) {
                 store_rel(&turn, 0);    /* rel: before the thread starts */
                 assert_int_equal(rni_thread_start(note_mask, NULL, 100000, all), 0);
                 wait_for_turn(0);
                 assert_int_equal(sigismember(&seen_mask, SIGTERM), all);
+                assert_int_equal(sigismember(&seen_mask, SIGUSR1), all);
                 assert_false(seen_initial);
         }
         pthread_sigmask(SIG_BLOCK, NULL, &mine);
-        assert_int_equal(sigismember(&mine, SIGTERM), 1);
-        pthread_sigmask(SIG_UNBLOCK, &term, NULL);
+        assert_int_equal(sigismember(&mine, SIGTERM), 0);
+        assert_int_equal(sigismember(&mine, SIGUSR1), 1);
+        pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+}
+
+static int asleep_tid;
+
+static void sleep_until_told(void *arg)
+{
+        (void)arg;
+        asleep_tid = rni_thread_id();
+        wake_main(NULL);
+        wait_for_turn(1);
+}
+
+static void a_sleeping_thread_can_be_told_from_a_running_one(void **state)
+{
+        int64_t before, mine = rni_thread_cpu(rni_thread_id());
+
+        (void)state;
+        store_rel(&turn, 0);            /* rel: before the thread starts */
+        assert_int_equal(rni_thread_start(sleep_until_told, NULL, 100000, true), 0);
+        wait_for_turn(0);
+        while (!rni_thread_asleep(asleep_tid))
+                rni_cpu_yield();
+        before = rni_thread_cpu(asleep_tid);
+        assert_true(before >= 0);
+        while (rni_thread_cpu(rni_thread_id()) < mine + 5000000)
+                assert_false(rni_thread_asleep(rni_thread_id()));
+        assert_true(rni_thread_cpu(asleep_tid) == before);
+        store_rel(&turn, 2);            /* rel: pairs with acq in wait_for_turn */
+        rni_futex_wake(&turn, 1);
+        assert_int_equal(rni_thread_cpu(0x3ffffff), -1);
 }
 
 static void *gate_thread(void *arg)
@@ -553,7 +585,8 @@ int main(void)
                 cmocka_unit_test(many_regions_are_guarded_and_dropped_at_once),
                 cmocka_unit_test(timed_wait_ends_at_its_time),
                 cmocka_unit_test(started_thread_wakes_a_waiter),
-                cmocka_unit_test(helper_threads_block_all_signals_and_others_have_the_mask_of_boot),
+                cmocka_unit_test(helper_threads_block_all_signals_and_others_none_but_the_first_threads),
+                cmocka_unit_test(a_sleeping_thread_can_be_told_from_a_running_one),
                 cmocka_unit_test(task_count_counts_threads),
                 cmocka_unit_test(exit_notes_run_newest_first_and_may_add_more),
                 cmocka_unit_test(altstack_is_guarded_respects_others_and_ends_with_its_thread),
