@@ -43,7 +43,7 @@ static bool may_spin(unsigned word)
         unsigned nprocs = load_rlx(&rni_sched.nprocs);   /* rlx: a heuristic */
         unsigned idle = load_rlx(&rni_sched.nidle_p) + load_rlx(&rni_sched.nspinning);   /* rlx: a heuristic */
 
-        if ((word & STARVING) || nprocs == 1 || nprocs <= idle + (m->p != NULL) || load_rlx(&m->retake) != 0)   /* rlx: a heuristic */
+        if ((word & STARVING) || nprocs == 1 || nprocs <= idle + (m->p != NULL) || load_rlx(&m->stop) != 0)   /* rlx: a heuristic */
                 return false;
         return !m->p || rni_runq_empty(&m->p->runq);
 }

@@ -5,6 +5,7 @@
 #ifndef RUNNEL_H
 #define RUNNEL_H
 
+#include <runnel/block.h>
 #include <runnel/chan.h>
 #include <runnel/ctx.h>
 #include <runnel/debug.h>

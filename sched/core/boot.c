@@ -4,6 +4,7 @@
  * rni_self() is set. */
 #include "sched/core/boot.h"
 
+#include <limits.h>
 #include <runnel/go.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,31 +14,29 @@
 
 #define sched rni_sched
 
-size_t rni_boot_helpers;
+a32 rni_boot_helpers;
 
 enum boot_state { BOOT_NOT, BOOT_NOW, BOOT_DONE, BOOT_FORKED };
 static a32 state;
 static a32 main_foreign;
 
 enum { G0_STACK = 256 * 1024 };
+enum { MAX_M = 10000 };   /* Go's */
 
 void rn_main_foreign(void)
 {
         store_rel(&main_foreign, 1);   /* rel: pairs with acq in adopt_main */
 }
 
-static int procs_wanted(void)
+/* The variable's value if it is a number >= 1, else otherwise; at most most. */
+static int env_number(const char *name, int otherwise, int most)
 {
-        const char *env = rni_os_env("RUNNEL_MAXPROCS");
-        int n = rni_cpu_count();
+        const char *env = rni_os_env(name);
+        long v = env ? strtol(env, NULL, 10) : 0;
 
-        if (env) {
-                long v = strtol(env, NULL, 10);
-
-                if (v >= 1)
-                        n = v < MAXPROCS_MAX ? (int)v : MAXPROCS_MAX;
-        }
-        return n < MAXPROCS_MAX ? n : MAXPROCS_MAX;
+        if (v < 1)
+                v = otherwise;
+        return v < most ? (int)v : most;
 }
 
 /* The initial thread: an M whose scheduler loop has a stack of its own, since the thread's belongs to goroutine 1. */
@@ -70,6 +69,8 @@ static struct m *adopt_main(void)
         m0.rand = rni_rand_seed((uint64_t)m0.tid);
         m0.errnop = rni_thread_errno();
         m0.budget = BUDGET;
+        m0.stays = true;
+        store_rlx(&m0.retake, RETAKE_GONE);   /* rlx: alone */
         m0.g0_stack.lo = m0.g0_stack.floor = (char *)g0 + rni_page;
         m0.g0_stack.hi = (char *)g0 + G0_STACK;
 #if RNI_TSAN
@@ -102,9 +103,10 @@ static void boot(void)
         sched.deadlock_at = TIMER_NEVER;
         store_rlx(&sched.goid, 1);   /* rlx: alone; 1 is main's */
 #if RNI_TSAN
-        rni_boot_helpers = 1;
+        store_rlx(&rni_boot_helpers, 1);   /* rlx: alone */
 #endif
-        rni_procs_init(procs_wanted());
+        sched.max_m = (unsigned)env_number("RUNNEL_MAXTHREADS", MAX_M, INT_MAX);
+        rni_procs_init(env_number("RUNNEL_MAXPROCS", rni_cpu_count(), MAXPROCS_MAX));
         adopt_main();
         rni_overflow_init();
         rni_quit_init();

@@ -3,9 +3,9 @@
 #ifndef RNI_CORE_BOOT_H
 #define RNI_CORE_BOOT_H
 
-#include <stddef.h>
+#include "sched/base/atomic.h"
 
-extern size_t rni_boot_helpers;   /* threads of the process that belong to tools (a sanitizer's), not to the program */
+extern a32 rni_boot_helpers;      /* threads of the process that belong to tools (a sanitizer's) or are sysmon, not the program's */
 
 void rni_exit_guard(void);        /* atexit: holds the exit back while another thread prints its last words */
 void rni_overflow_init(void);     /* overflow.c: the SIGSEGV handler */

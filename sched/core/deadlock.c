@@ -29,14 +29,14 @@ static bool anything_to_come(void)
 /* Threads that may still call us. Those known to be in user code are cheaper to see than to count. */
 static bool other_threads(void)
 {
-        size_t known = sched.nm + sched.nforeign_parked + rni_boot_helpers;
+        size_t known = sched.nm + sched.nforeign_parked + load_rlx(&rni_boot_helpers);   /* rlx: who starts one is not idle */
 
         return sched.nforeign > sched.nforeign_parked || rni_task_count() > known;
 }
 
 bool rni_deadlock_possible(void)
 {
-        if (sched.nidle_m != sched.nm || anything_to_come())
+        if (sched.nidle_m != sched.nm || sched.sysmon_fires || anything_to_come())
                 return false;
         if (rni_g_count() == 0 && sched.nforeign_parked == 0 && !load_rlx(&sched.main_exited))   /* rlx: nobody runs */
                 return false;   /* nobody waits */

@@ -22,13 +22,10 @@ static void thread_gone(void *arg)
         free(arg);
 }
 
-struct m *rni_foreign_new(void)
+void rni_foreign_init(struct m *m)
 {
-        struct m *m = calloc(1, sizeof *m);
         void *lo, *hi;
 
-        if (!m)
-                rni_fatal("out of memory for a thread's descriptor");
         m->foreign = true;
         m->budget = BUDGET;
         m->park_until = TIMER_NEVER;
@@ -42,6 +39,15 @@ struct m *rni_foreign_new(void)
         m->self_g.stack = &m->self_stack;
         m->self_g.state = G_RUNNING;
         m->g = &m->self_g;
+}
+
+struct m *rni_foreign_new(void)
+{
+        struct m *m = calloc(1, sizeof *m);
+
+        if (!m)
+                rni_fatal("out of memory for a thread's descriptor");
+        rni_foreign_init(m);
         lock_acquire(&sched.lock, RANK_SCHED);
         sched.nforeign++;
         lock_release(&sched.lock, RANK_SCHED);

@@ -14,14 +14,16 @@
  *
  * Timers: while an M is idle one of them is the keeper and sleeps until the earliest deadline of all Ps. It says until when (keeper_until), heavy fence, and
  * looks at the minima again; who adds an earlier timer stores the minimum, light fence, reads keeper_until: the same pattern. A keeper that leaves promotes
- * another idle M. No sleep has any other timeout, but for the one look at a deadlock that only foreign threads stand against (deadlock.c). */
+ * another idle M; if there is none, sysmon keeps the deadline (sysmon.c). No sleep has any other timeout, but for the one look at a deadlock that only foreign threads stand against
+ * (deadlock.c), and the one after which a surplus M ends. */
 #include <stdlib.h>
 
 #include "sched/base/rand.h"
 #include "sched/core/sched.h"
 
 enum { STEAL_ROUNDS = 4, OBSERVE = 60, LOOKS = 64 };   /* OBSERVE: relaxations to see whether a victim is alive, 1 to 3 us */
-enum { M_STACK = 256 * 1024 };
+#define LINGER INT64_C(2000000000)   /* how long a surplus M stays idle before its thread ends */
+enum { KEEP_LEAST = 4 };             /* idle Ms that stay, if there are fewer Ps */
 
 #define sched rni_sched
 
@@ -41,7 +43,7 @@ struct p *rni_idle_p_get(void)
 
 void rni_idle_p_put(struct p *p)
 {
-        p->m = NULL;
+        store_rlx(&p->m, 0);   /* rlx: a hint for sysmon */
         if (p->id >= (int)load_rlx(&sched.nprocs)) {   /* rlx: under the lock */
                 store_rlx(&p->status, P_RETIRED);   /* rlx: under the lock */
                 return;
@@ -52,15 +54,7 @@ void rni_idle_p_put(struct p *p)
         store_rlx(&sched.nidle_p, load_rlx(&sched.nidle_p) + 1);   /* rlx: under the lock; ordered by the sleeper's heavy fence */
 }
 
-static void p_take(struct m *m, struct p *p)
-{
-        m->p = p;
-        p->m = m;
-        m->runnext_runs = 0;
-        m->chain_start = 0;
-}
-
-static int64_t earliest_deadline(void)
+int64_t rni_earliest_deadline(void)
 {
         int64_t t = TIMER_NEVER;
 
@@ -72,9 +66,15 @@ static int64_t earliest_deadline(void)
         return t;
 }
 
+/* That an idle M keeps: without an idle P timers are for the holders of the others, who fire them in their order, or for whom sysmon gives those Ps to. */
+static int64_t deadline_to_keep(void)
+{
+        return load_rlx(&sched.nidle_p) ? rni_earliest_deadline() : TIMER_NEVER;   /* rlx: who puts one there looks for the keeper */
+}
+
 static bool deadline_passed(void)
 {
-        int64_t t = earliest_deadline();
+        int64_t t = rni_earliest_deadline();
 
         return t != TIMER_NEVER && t <= rni_clock();
 }
@@ -97,6 +97,14 @@ static void idle_m_unlink(struct m *m)
         }
 }
 
+/* More idle Ms than Ps can only be wanted when as many goroutines block at once again. */
+static bool idle_m_surplus(const struct m *m)
+{
+        unsigned keep = load_rlx(&sched.nprocs);   /* rlx: under the lock */
+
+        return !m->stays && sched.nidle_m > (keep > KEEP_LEAST ? keep : KEEP_LEAST);
+}
+
 static void idle_m_link(struct m *m)
 {
         m->idle_prev = NULL;
@@ -106,8 +114,12 @@ static void idle_m_link(struct m *m)
         sched.idle_m = m;
         m->idle = true;
         sched.nidle_m++;
-        if (!sched.keeper)
+        m->idle_until = idle_m_surplus(m) ? rni_clock() + LINGER : TIMER_NEVER;
+        /* One that went to sleep before a P was idle keeps nothing: m, which has just left a P, does. */
+        if (!sched.keeper || (load_rlx(&sched.nidle_p) != 0 && load_rlx(&sched.keeper_until) == (AO_t)TIMER_NEVER)) {   /* rlx: under the lock */
                 sched.keeper = m;
+                store_rlx(&sched.keeper_until, 0);   /* rlx: under the lock */
+        }
 }
 
 static void m_poke(struct m *m, enum park_word w)
@@ -124,7 +136,7 @@ static void promote_keeper(void)
         sched.keeper = sched.idle_m;
         store_rlx(&sched.keeper_until, (AO_t)TIMER_NEVER);   /* rlx: ordered by the fences */
         rni_fence_heavy();   /* light side: rni_timekeeper_kick */
-        if (earliest_deadline() != TIMER_NEVER || sched.deadlock_at != TIMER_NEVER)
+        if (rni_earliest_deadline() != TIMER_NEVER || sched.deadlock_at != TIMER_NEVER)
                 m_poke(sched.keeper, PARK_LOOK);
 }
 
@@ -140,62 +152,16 @@ static struct m *idle_m_get(void)
         return m;
 }
 
-/* -- starting Ms -- */
-
-static void m_main(void *arg)
+bool rni_idle_m_give(struct p *p, bool spinning)
 {
-        struct m *m = arg;
-        void *lo, *hi;
+        struct m *m = idle_m_get();
 
-        rni_self_set(m);
-        m->tid = rni_thread_id();
-        m->rand = rni_rand_seed((uint64_t)m->tid);
-        m->errnop = rni_thread_errno();
-        rni_thread_slack();
-        rni_thread_altstack();
-        rni_thread_stack(&lo, &hi);
-        m->g0_stack.lo = m->g0_stack.floor = lo;
-        m->g0_stack.hi = hi;
-#if RNI_TSAN
-        m->g0_stack.san_fiber = __tsan_get_current_fiber();
-#endif
-        rni_m_first(m);
-        rni_g0_loop();
-}
-
-bool rni_m_start(struct p *p, bool spinning)
-{
-        struct m *m;
-
-        lock_acquire(&sched.lock, RANK_SCHED);
-        sched.deadlock_at = TIMER_NEVER;
-        sched.deadlock_pause = 0;
-        m = idle_m_get();
-        if (m) {
-                m->nextp = p;
-                m->spinning = spinning;
-                m_poke(m, PARK_WOKEN);
-                lock_release(&sched.lock, RANK_SCHED);
-                return true;
-        }
-        m = aligned_alloc(RNI_APART, (sizeof *m + RNI_APART - 1) / RNI_APART * RNI_APART);
-        if (!m) {
-                lock_release(&sched.lock, RANK_SCHED);
+        if (!m)
                 return false;
-        }
-        *m = (struct m){ .nextp = p, .spinning = spinning, .budget = BUDGET, .in_rt = 1, .retake = 1 };
-        sched.nm++;
-        m->all_next = sched.all_m;
-        sched.all_m = m;
-        if (rni_thread_start(m_main, m, M_STACK, false) == 0) {
-                lock_release(&sched.lock, RANK_SCHED);
-                return true;
-        }
-        sched.all_m = m->all_next;
-        sched.nm--;
-        lock_release(&sched.lock, RANK_SCHED);
-        free(m);
-        return false;
+        m->nextp = p;
+        m->spinning = spinning;
+        m_poke(m, PARK_WOKEN);
+        return true;
 }
 
 /* -- waking -- */
@@ -212,10 +178,13 @@ static rni_noinline void wake_spinner(void)
         if (p && rni_m_start(p, true))
                 return;
         fetch_add(&sched.nspinning, (unsigned)-1);
-        if (!p)
+        if (!p) {   /* somebody else has just taken the last one */
+                rni_sysmon_need();
                 return;
+        }
         lock_acquire(&sched.lock, RANK_SCHED);
         rni_idle_p_put(p);
+        rni_keeper_look();
         if (sched.nm == 0)
                 rni_fatal("cannot start a thread to run goroutines on");
         lock_release(&sched.lock, RANK_SCHED);
@@ -223,8 +192,10 @@ static rni_noinline void wake_spinner(void)
 
 void rni_wake_p(void)
 {
-        rni_fence_light();   /* heavy side: stop_looking */
-        if (load_rlx(&sched.nidle_p) != 0 && load_rlx(&sched.nspinning) == 0)   /* rlx: ordered by the fences */
+        rni_fence_light();   /* heavy side: stop_looking, doze in sysmon.c */
+        if (load_rlx(&sched.nidle_p) == 0)   /* rlx: ordered by the fences */
+                rni_sysmon_need();
+        else if (load_rlx(&sched.nspinning) == 0)   /* rlx: ordered by the fences */
                 wake_spinner();
 }
 
@@ -281,8 +252,10 @@ void rni_timekeeper_kick(int64_t when)
 {
         AO_t until;
 
-        rni_fence_light();   /* heavy side: keep */
+        rni_fence_light();   /* heavy side: keep, doze in sysmon.c */
         until = load_rlx(&sched.keeper_until);   /* rlx: ordered by the fences */
+        if (until == 0)
+                rni_sysmon_need();
         if (until == 0 || when >= (int64_t)until)
                 return;
         lock_acquire(&sched.lock, RANK_SCHED);
@@ -368,13 +341,13 @@ static struct g *steal(struct m *m)
                 for (int i = 0; i < OBSERVE; i++)
                         cpu_relax();
                 now = decisions(np);
-                if (now == before || load_rlx(&m->retake) != 0 || deadline_passed())   /* rlx: ordered by the asker's heavy fence */
+                if (now == before || load_rlx(&m->stop) != 0 || deadline_passed())   /* rlx: ordered by the asker's heavy fence */
                         break;
         }
         return NULL;
 }
 
-static bool work_anywhere(void)
+bool rni_work_anywhere(void)
 {
         if (load_acq(&sched.gq_n))   /* acq: pairs with rel in rni_gq_put */
                 return true;
@@ -386,10 +359,10 @@ static bool work_anywhere(void)
 
 /* -- sleeping -- */
 
-/* The keeper's sleep. False: the deadline has come. */
+/* The keeper's sleep. False: the deadline has come, or m's idle_until. */
 static bool keep(struct m *m)
 {
-        int64_t until = earliest_deadline();
+        int64_t until = deadline_to_keep();
 
         if (sched.deadlock_at < until)
                 until = sched.deadlock_at;
@@ -398,9 +371,9 @@ static bool keep(struct m *m)
                 store_rlx(&sched.keeper_until, (AO_t)until);   /* rlx: ordered by the fences */
         lock_release(&sched.lock, RANK_SCHED);
         rni_fence_heavy();   /* light side: rni_timekeeper_kick */
-        if (earliest_deadline() < until)
+        if (deadline_to_keep() < until)
                 return true;
-        return rni_futex_wait_until(&m->park, PARK_ASLEEP, until);
+        return rni_futex_wait_until(&m->park, PARK_ASLEEP, until < m->idle_until ? until : m->idle_until);
 }
 
 /* Out of the idle list by our own will, unless somebody was faster. */
@@ -418,14 +391,31 @@ static bool leave_idle(struct m *m, bool with_p)
         return ours;
 }
 
+/* m has been idle, and too many, for long: its thread is to end. False: it was woken, or is wanted after all. */
+static bool end_idle(struct m *m)
+{
+        bool ends;
+
+        lock_acquire(&sched.lock, RANK_SCHED);
+        ends = m->idle && sched.keeper != m && idle_m_surplus(m);
+        if (ends) {
+                idle_m_unlink(m);
+                sched.nm--;
+        } else {
+                m->idle_until = TIMER_NEVER;
+        }
+        lock_release(&sched.lock, RANK_SCHED);
+        return ends;
+}
+
 /* Then there is time to give the pages of surplus stacks back. */
 static bool nobody_runs(void)
 {
         return load_rlx(&sched.nidle_p) == load_rlx(&sched.nprocs) && !deadline_passed();   /* rlx: a hint */
 }
 
-/* Sleeps without a P; comes back with m->nextp, or with NULL to look again. */
-static void m_sleep(struct m *m)
+/* Sleeps without a P; comes back with m->nextp, or with NULL to look again. False: the thread is to end. */
+static bool m_sleep(struct m *m)
 {
         lock_acquire(&sched.lock, RANK_SCHED);
         store_rlx(&m->park, PARK_ASLEEP);   /* rlx: under the lock, nobody knows us yet */
@@ -436,7 +426,7 @@ static void m_sleep(struct m *m)
         store_rel(&m->in_rt, 0);   /* rel: an idle M stands still; pairs with acq in rni_freeze */
         for (;;) {
                 unsigned w = load_acq(&m->park);   /* acq: pairs with rel in m_poke */
-                bool in_time = true;
+                bool in_time;
 
                 if (w == PARK_WOKEN)
                         break;
@@ -444,16 +434,22 @@ static void m_sleep(struct m *m)
                         continue;
                 if (nobody_runs() && rni_stack_trim())
                         continue;   /* in slices, between which we can be woken */
-                if (sched.keeper == m)   /* only we and who takes us off the list change that to or from us */
+                if (sched.keeper == m)   /* changed by others too, who then make us look, if it matters */
                         in_time = keep(m);
                 else
-                        rni_futex_wait(&m->park, PARK_ASLEEP);
-                if (in_time || !leave_idle(m, true))
+                        in_time = rni_futex_wait_until(&m->park, PARK_ASLEEP, m->idle_until);
+                if (in_time)
                         continue;
-                break;
+                if (m->idle_until != TIMER_NEVER && m->idle_until <= rni_clock()) {
+                        if (end_idle(m))
+                                return false;
+                } else if (leave_idle(m, true)) {
+                        break;
+                }
         }
         store_rlx(&m->in_rt, 1);   /* rlx: as in rt_enter */
         rni_fence_light();   /* heavy side: rni_freeze */
+        return true;
 }
 
 static bool surplus(const struct p *p)
@@ -471,46 +467,54 @@ static void stop_looking(struct m *m)
                 lock_release(&sched.lock, RANK_SCHED);
                 return;
         }
-        m->p = NULL;
-        rni_idle_p_put(p);
+        rni_idle_p_put(rni_p_leave(m));
         lock_release(&sched.lock, RANK_SCHED);
         if (m->spinning) {
                 m->spinning = false;
                 fetch_add(&sched.nspinning, (unsigned)-1);
         }
         rni_fence_heavy();   /* light side: rni_wake_p */
-        if (!work_anywhere())
+        if (!rni_work_anywhere())
                 return;
         lock_acquire(&sched.lock, RANK_SCHED);
         p = rni_idle_p_get();
         lock_release(&sched.lock, RANK_SCHED);
         if (p) {
-                p_take(m, p);
+                rni_p_take(m, p);
                 m->spinning = true;
                 fetch_add(&sched.nspinning, 1);
         }
 }
 
-/* Comes back without a P only to be called again. */
-static void sleep_for_p(struct m *m)
+/* Comes back without a P only to be called again. False: the thread is to end. */
+static bool sleep_for_p(struct m *m)
 {
-        m_sleep(m);
+        bool kept;
+
+        if (!m_sleep(m))
+                return false;
         if (m->nextp) {
-                p_take(m, m->nextp);
+                rni_p_take(m, m->nextp);
                 m->nextp = NULL;
         }
-        if (unlikely(load_rlx(&m->retake) != 0))   /* rlx: ordered by the asker's heavy fence */
+        if (unlikely(load_rlx(&m->stop) != 0))   /* rlx: ordered by the asker's heavy fence */
                 rni_m_stop(m);
-        run_all_due_timers(rni_clock());
+        if (m->p)
+                run_all_due_timers(rni_clock());
         lock_acquire(&sched.lock, RANK_SCHED);
         promote_keeper();
+        kept = sched.keeper && load_rlx(&sched.nidle_p) != 0;   /* rlx: under the lock */
         lock_release(&sched.lock, RANK_SCHED);
+        rni_fence_light();   /* heavy side: doze in sysmon.c */
+        if (!kept && rni_earliest_deadline() != TIMER_NEVER)
+                rni_sysmon_need();
+        return true;
 }
 
 void rni_m_first(struct m *m)
 {
         if (m->nextp) {
-                p_take(m, m->nextp);
+                rni_p_take(m, m->nextp);
                 m->nextp = NULL;
         }
 }
@@ -522,11 +526,12 @@ struct g *rni_find_runnable(struct m *m)
         while (!g) {
                 struct p *p;
 
-                if (unlikely(load_rlx(&m->retake) != 0))   /* rlx: ordered by the asker's heavy fence */
+                if (unlikely(load_rlx(&m->stop) != 0))   /* rlx: ordered by the asker's heavy fence */
                         rni_m_stop(m);
                 p = m->p;
                 if (!p) {
-                        sleep_for_p(m);
+                        if (!sleep_for_p(m))
+                                return NULL;
                         continue;
                 }
                 if (unlikely(surplus(p))) {

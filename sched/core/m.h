@@ -3,8 +3,9 @@
  * be switched to directly. rni_self() is the calling thread's M; it must be fetched again after anything that may park. Ms of workers are never freed;
  * a foreign one goes with its thread.
  *
- * in_rt and retake are the two words of the entry protocol (rt_enter): the M says in_rt = 1 while it may touch its P or resume goroutines; who wants it to
- * stop first (a dump) stores retake = 1, runs a heavy fence and then waits for in_rt == 0 or stopped. The M's side costs a store, a load and no fence. */
+ * in_rt, retake and stop are the words of the entry protocol (rt_enter): the M says in_rt = 1 while it may touch its P or resume goroutines; who wants its P (sysmon:
+ * retake.c) or wants it to stop first (a dump: freeze.c) writes the word of its own, runs a heavy fence and then looks at in_rt. The M's side costs a store, two loads
+ * and no fence. */
 #ifndef RNI_CORE_M_H
 #define RNI_CORE_M_H
 
@@ -14,6 +15,7 @@
 struct p;
 
 enum park_word { PARK_ASLEEP, PARK_WOKEN, PARK_LOOK };   /* LOOK: the deadline has changed */
+enum retake_word { RETAKE_NOT, RETAKE_ASKED, RETAKE_GONE };   /* owns its P; is asked for it; has none. States: retake.c */
 
 enum { HELD_MAX = 8 };
 struct lock;
@@ -21,10 +23,11 @@ struct held { const struct lock *lock; int rank; };
 
 struct m {
         struct g *g;                   /* the G that runs here; assembly reads it at offset 0 */
-        struct p *p;                   /* NULL: none held */
+        struct p *p;                   /* inside the runtime: NULL = none held. Outside nobody but sysmon looks at it */
         int *errnop;                   /* this thread's errno */
         a32 in_rt;                     /* 1: inside the runtime */
-        a32 retake;                    /* 0: nothing; 1: asked to stop at the next entry or switch */
+        a32 retake;                    /* enum retake_word; of a plain thread, which nobody asks, 0 */
+        a32 stop;                      /* 1: asked to stand still at the next entry or switch */
 
         /* What the next context on this M does for the one that left: set before a switch, run right after it (rni_post). */
         void (*post)(struct g *g, void *arg);
@@ -41,12 +44,15 @@ struct m {
         bool idle;                     /* in sched.idle_m: under sched.lock */
         bool spinning;                 /* looks for work; counted in sched.nspinning */
         bool foreign;
+        bool stays;                    /* its thread does not end: the initial one */
         unsigned budget;               /* channel fast paths left before the time slice is looked at */
         unsigned runnext_runs;         /* picks from runnext since the last look at the clock */
         int64_t chain_start;           /* when the running chain of them was first looked at; 0: not yet */
         struct p *nextp;               /* handed over by who wakes it */
-        struct m *idle_next, *idle_prev;   /* sched.lock */
-        struct m *all_next;            /* sched.lock; Ms only */
+        struct m *idle_next, *idle_prev;   /* sched.lock; idle_next also in sched.dead_m */
+        int64_t idle_until;            /* a surplus M that is idle so long ends; TIMER_NEVER: it stays */
+        struct m *all_next;            /* Ms only; set once */
+        int64_t seen_cpu, seen_at;     /* sysmon: its thread's processor time while it has no P, and when it was looked at */
         uint64_t rand;                 /* select's order */
         int64_t park_until;            /* a foreign thread's next park ends then: set before it */
         bool park_counted;             /* in sched.nforeign_parked */

@@ -2,8 +2,8 @@
  * P: the right to run goroutines, with everything that running them needs at hand: the local run queue, timers, free lists, counters. There are
  * MAXPROCS of them; they are made once and never freed, so anybody may read allp[i] for i < np at any time.
  *
- * Invariant: a P is held by exactly one M (p->m), or is on the idle list, or is retired (id >= nprocs). Fields without a note belong to the
- * holder; what others may touch says so. */
+ * Invariant: a P is held by exactly one M (m->p), or is on its way from one to the next (nextp, rni_hand_off), or is on the idle list, or is retired
+ * (id >= nprocs). Fields without a note belong to the holder; what others may touch says so. */
 #ifndef RNI_CORE_P_H
 #define RNI_CORE_P_H
 
@@ -14,6 +14,14 @@
 enum { GFREE_BATCH = 22, GFREE_MAX = 96 };
 
 enum p_status { P_IDLE, P_RUNNING, P_RETIRED };
+
+/* What sysmon saw at its last look: who held the P in user code, and how busy they were. */
+struct watch {
+        struct m *m;                   /* NULL: nobody, or inside the runtime */
+        unsigned tick;
+        int64_t cpu;                   /* of m's thread */
+        int64_t since;                 /* when m was first seen in this slice */
+};
 
 struct p {
         struct runq runq;              /* stealers take from it: runq.c */
@@ -27,13 +35,15 @@ struct p {
         a32 tick;                      /* scheduling decisions; stealers look whether it moves */
         unsigned seen_tick;            /* tick when slice_start was read */
         int64_t slice_start;           /* when the running slice was first seen, by the budget of channel fast paths */
-        struct m *m;                   /* holder */
+        aword m;                       /* struct m *: the holder, for sysmon, who looks from outside; the right itself is m->p */
         struct p *idle_next;           /* sched.lock */
         int id;
         a32 status;                    /* sched.lock writes */
 
         /* Read by statistics and rn_numgoroutine from anywhere; written by the holder only. */
         aword nspawned, nexited, nswitches, nsteals, nparks;
+
+        struct watch watch rni_aligned(RNI_APART);   /* sysmon's */
 };
 
 #endif

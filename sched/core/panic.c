@@ -81,7 +81,7 @@ static _Noreturn void exit_now(struct g *g)
         g->flags |= GF_EXITING;
         g->pcalls = &mark;
         run_until(g, NULL);
-        rt_enter();
+        rt_enter_locked();   /* to end it needs no P */
         rni_g_exit(0);
 }
 

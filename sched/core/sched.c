@@ -10,7 +10,8 @@
  * nothing that a partner looks at says that G1 waits (its object is locked, its claim is not armed, it is in no queue), and rni_post runs after the save, on the
  * same M. The unlock in commit publishes both. The same holds for a yield (the G enters the run queue in rni_post) and for the end of a G.
  *
- * Invariant: m->p, and every P field, is touched only between rt_enter and rt_leave; after any switch m and p are fetched again. */
+ * Invariant: m->p, and every P field, is touched only between rt_enter and rt_leave; after any switch m and p are fetched again. An M whose P was taken may come here with a lock held or at
+ * the end of a goroutine: m->p is NULL then, and the scheduler loop goes on. */
 #include "sched/core/sched.h"
 
 struct sched rni_sched;
@@ -49,7 +50,7 @@ static inline struct g *pick(struct m *m)
         struct g *g;
 
         store_rlx(&p->tick, tick);   /* rlx: as above */
-        if (unlikely(load_rlx(&m->retake) != 0))   /* rlx: ordered by the asker's heavy fence */
+        if (unlikely(load_rlx(&m->stop) != 0))   /* rlx: ordered by the asker's heavy fence */
                 return NULL;
         if (tick % TIMERS_EVERY == 0 && unlikely(timers_due(p)))
                 return NULL;   /* the scheduler loop runs them: a timer may fire into an object that our caller has locked */
@@ -99,6 +100,40 @@ static inline void switch_from(struct m *m, struct g *g, struct g *next)
         rni_post(rni_self());
 }
 
+static inline void leave_by(struct m *m, struct g *g, rni_commit *commit, void *arg, unsigned state)
+{
+        m->post = commit;
+        m->post_g = g;
+        m->post_arg = arg;
+        m->post_state = state;
+}
+
+/* The same for an M without a P. */
+static rni_noinline void switch_without_p(struct m *m, struct g *g)
+{
+        struct stack *mine = g->stack;
+
+        m->picked = NULL;
+        m->g = NULL;
+        san_switch(mine, &m->g0_stack, false);
+        ctx_switch(&g->ctx, &m->g0);
+        san_switched(mine);
+        rni_post(rni_self());
+}
+
+/* A plain thread waits for itself; an M whose P was taken leaves its G to the scheduler loop's commit, which releases the lock that kept it from waiting for another P. */
+static rni_cold void park_without_p(struct m *m, rni_commit *commit, void *arg, enum wait_reason reason)
+{
+        struct g *g = m->g;
+
+        if (m->foreign) {
+                rni_foreign_park(m, commit, arg, reason);
+                return;
+        }
+        leave_by(m, g, commit, arg, G_WAITING);
+        switch_without_p(m, g);
+}
+
 void rni_park(rni_commit *commit, void *arg, enum wait_reason reason)
 {
         struct m *m = rni_self();
@@ -107,14 +142,11 @@ void rni_park(rni_commit *commit, void *arg, enum wait_reason reason)
 
         rni_assert(load_rlx(&m->in_rt));   /* rlx: own word */
         g->reason = (uint8_t)reason;
-        if (unlikely(m->foreign)) {
-                rni_foreign_park(m, commit, arg, reason);
+        if (unlikely(!m->p)) {
+                park_without_p(m, commit, arg, reason);
         } else {
                 count(&m->p->nparks);
-                m->post = commit;
-                m->post_g = g;
-                m->post_arg = arg;
-                m->post_state = G_WAITING;
+                leave_by(m, g, commit, arg, G_WAITING);
                 switch_from(m, g, pick(m));
         }
         *rni_self()->errnop = err;
@@ -150,8 +182,9 @@ struct timed {
 static void commit_timed(struct g *g, void *arg)
 {
         struct timed t = *(struct timed *)arg;
+        struct m *m = rni_self();
 
-        rni_timers_add(&rni_self()->p->timers, g, t.until);
+        rni_timers_add(m->p ? &m->p->timers : &rni_sched.allp[0]->timers, g, t.until);
         t.commit(g, t.arg);
         rni_timekeeper_kick(t.until);
 }
@@ -228,8 +261,16 @@ static void commit_yield(struct g *g, void *arg)
         struct m *m = rni_self();
 
         (void)arg;
-        if (unlikely(!runq_put(&m->p->runq, g)))
+        if (unlikely(!m->p) || unlikely(!runq_put(&m->p->runq, g)))
                 rni_submit(m, g, false);
+}
+
+void rni_wait_for_p(struct m *m)
+{
+        struct g *g = m->g;
+
+        leave_by(m, g, commit_yield, NULL, G_RUNNABLE);
+        switch_without_p(m, g);
 }
 
 void rni_yield_now(void)
@@ -245,17 +286,14 @@ void rni_yield_now(void)
         next = pick(m);
         if (!next && timers_due(m->p) && rni_run_due_timers(m->p, rni_clock()))
                 next = pick(m);
-        if (!next && load_rlx(&m->retake) == 0) {   /* rlx: as in pick */
+        if (!next && load_rlx(&m->stop) == 0) {   /* rlx: as in pick */
                 bool surplus = m->p->id >= (int)load_rlx(&rni_sched.nprocs);   /* rlx: seen sooner or later */
 
                 next = !surplus && load_rlx(&rni_sched.gq_n) ? rni_gq_get(m->p) : NULL;   /* rlx: a hint */
                 if (!next && !surplus)
                         return;
         }
-        m->post = commit_yield;
-        m->post_g = g;
-        m->post_arg = NULL;
-        m->post_state = G_RUNNABLE;
+        leave_by(m, g, commit_yield, NULL, G_RUNNABLE);
         switch_from(m, g, next);
         *rni_self()->errnop = err;
 }
@@ -290,12 +328,20 @@ static void commit_exit(struct g *g, void *arg)
 
         (void)arg;
         san_g_dead(g);
-        rni_stack_put(g->flags & GF_SIZED ? NULL : &m->p->stacks, g->stack);
+        rni_stack_put(g->flags & GF_SIZED || !m->p ? NULL : &m->p->stacks, g->stack);
         g->stack = NULL;
         rni_g_free(m, g);
         rni_fence_light();   /* heavy side: wait_for_stack */
         if (unlikely(load_rlx(&rni_sched.stack_waiters) != 0))   /* rlx: ordered by the fences */
                 rni_stack_waiter_run(m);
+}
+
+static inline void count_exit(struct m *m)
+{
+        if (likely(m->p != NULL))
+                count(&m->p->nexited);
+        else
+                fetch_add(&rni_sched.nexited_no_p, 1);
 }
 
 _Noreturn void rni_g_exit(intptr_t result)
@@ -306,14 +352,11 @@ _Noreturn void rni_g_exit(intptr_t result)
         if (unlikely(rni_stack_canary_dead(g->stack)))
                 rni_fatal("goroutine %lu overran its stack of %zu bytes", (unsigned long)g->id,
                           (size_t)(g->stack->hi - g->stack->floor));
-        count(&m->p->nexited);   /* before at_exit: who waits for our end finds us gone */
+        count_exit(m);   /* before at_exit: who waits for our end finds us gone */
         if (g->at_exit)
                 g->at_exit(g->at_exit_arg, result);
-        next = pick(m);
-        m->post = commit_exit;
-        m->post_g = g;
-        m->post_arg = NULL;
-        m->post_state = G_DEAD;
+        next = likely(m->p != NULL) ? pick(m) : NULL;
+        leave_by(m, g, commit_exit, NULL, G_DEAD);
         if (unlikely(g->flags & GF_MAIN)) {   /* its stack is the process's: it stays */
                 store_rlx(&rni_sched.main_exited, 1);   /* rlx: read when all are idle */
                 m->post = rni_commit_nothing;
@@ -342,17 +385,19 @@ _Noreturn void rni_g_exit(intptr_t result)
 
 /* -- the scheduler loop -- */
 
-_Noreturn void rni_g0_loop(void)
+void rni_g0_loop(void)
 {
         for (;;) {
                 struct m *m = rni_self();
                 struct g *g = m->picked;
 
                 m->picked = NULL;
-                if (!g || load_rlx(&m->retake) != 0) {   /* rlx: as in pick */
+                if (!g || load_rlx(&m->stop) != 0) {   /* rlx: as in pick */
                         if (g)
                                 rni_submit(m, g, false);
                         g = rni_find_runnable(m);
+                        if (unlikely(!g))
+                                return;
                 }
                 if (unlikely(!g->stack) && !rni_g_bind(m->p, g, true))
                         continue;   /* it waits for a stack */
@@ -372,4 +417,5 @@ _Noreturn void rni_g0_first(void)
         san_switched(&m->g0_stack);
         rni_post(m);
         rni_g0_loop();
+        rni_throw("the initial thread's scheduler loop has ended");
 }

@@ -2,7 +2,8 @@
  * The scheduler as the layers above see it: enter, park, ready, and the global state. HACKING.md tells the story; sched.c has the hot path.
  *
  * The entry protocol: a public function that parks, readies or spawns calls rt_enter() once, first; internal functions assert it. Between enter and leave the M may touch
- * its P. Parking inside is allowed: the goroutine may come back on another M, still entered. */
+ * its P, and nobody else does; outside, sysmon may take it away (retake.c). Entering may park, if the P was taken, so nothing of m is kept over it but by its result. Parking inside is
+ * allowed: the goroutine may come back on another M, still entered. */
 #ifndef RNI_CORE_SCHED_H
 #define RNI_CORE_SCHED_H
 
@@ -23,8 +24,11 @@ struct sched {
         struct p *idle_p;
         struct m *idle_m;               /* last in, first out */
         struct m *keeper;               /* the idle M that waits for the next deadline */
-        struct m *all_m;
+        struct m *all_m;                /* Ms that exist or have existed; none is ever taken out */
+        struct m *dead_m;               /* those whose threads have ended, for new ones */
         unsigned nm, nidle_m;           /* Ms that exist; of them idle */
+        unsigned max_m;                 /* more would be fatal; set at boot */
+        bool sysmon_fires;              /* sysmon has timers in its hands */
         unsigned nforeign;              /* plain threads that have called us and live */
         unsigned nforeign_parked;       /* of them parked without a deadline */
         int64_t deadlock_at;            /* when to look again at a deadlock that only other threads stand against; TIMER_NEVER: not */
@@ -32,6 +36,7 @@ struct sched {
 
         a32 gq_n rni_aligned(RNI_APART);   /* length of gq; written under lock, read anywhere */
         a32 nidle_p;                    /* written under lock, read anywhere */
+        a32 sysmon;                     /* enum sysmon_word: sysmon.c */
         a32 nspinning;                  /* Ms that look for work */
         aword keeper_until;             /* when the keeper wakes; 0: no keeper. Written under lock, read by who adds a timer */
         a32 nprocs;                     /* MAXPROCS; written under lock */
@@ -39,7 +44,8 @@ struct sched {
         a32 frozen;                     /* no M may resume a goroutine */
         a32 main_exited;                /* goroutine 1 called rn_exit */
         a32 stack_waiters;              /* length of stack_queue */
-        aword nspawned_foreign;         /* by threads without a P */
+        aword nspawned_no_p, nexited_no_p;   /* by threads without a P; nspawned - nexited as in a P */
+        aword nretakes, nhandoffs;
         aword goid;                     /* ids leased so far */
         struct g *g1;                   /* goroutine 1; NULL: main is a foreign thread */
         struct g_list stack_queue;      /* lock: fresh Gs that no stack could be had for */
@@ -49,7 +55,8 @@ extern struct sched rni_sched;
 
 /* -- entry -- */
 struct m *rni_attach(void);              /* boot.c: first call of the process or of this thread */
-void rni_enter_slow(struct m *m);        /* freeze.c */
+struct m *rni_enter_slow(struct m *m);   /* retake.c */
+void rni_enter_slow_locked(struct m *m);
 
 static inline struct m *rni_m(void)
 {
@@ -63,27 +70,30 @@ static inline struct m *rt_enter(void)
         struct m *m = rni_m();
 
         rni_assert(load_rlx(&m->in_rt) == 0);   /* rlx: own word */
-        store_rlx(&m->in_rt, 1);   /* rlx: the heavy fence of rni_freeze orders it against the load below */
-        rni_fence_light();   /* heavy side: rni_freeze */
-        if (unlikely(load_rlx(&m->retake) != 0))   /* rlx: see above */
-                rni_enter_slow(m);
+        store_rlx(&m->in_rt, 1);   /* rlx: ordered against the loads below by the heavy fences of rni_retake and rni_freeze */
+        rni_fence_light();   /* heavy side: rni_retake, rni_freeze */
+        if (unlikely((load_rlx(&m->retake) | load_rlx(&m->stop)) != 0))   /* rlx: see above */
+                return rni_enter_slow(m);
         return m;
 }
 
-/* With a lock held that nobody waits for inside the runtime: does not stop here; the park that follows comes to a switch, which does. */
+/* With a lock held, or about to end: neither stops here nor waits for a P. If the P was taken, m->p is NULL from here on: ready hands to the global queue, park and exit leave for the M's
+ * scheduler loop, which stops and looks for a P. The caller does one of these next, or leaves. */
 static inline struct m *rt_enter_locked(void)
 {
         struct m *m = rni_self();
 
         rni_assert(load_rlx(&m->in_rt) == 0);   /* rlx: own word */
-        store_rlx(&m->in_rt, 1);   /* rlx: ordered by the heavy fence of rni_freeze */
-        rni_fence_light();   /* heavy side: rni_freeze */
+        store_rlx(&m->in_rt, 1);   /* rlx: as in rt_enter */
+        rni_fence_light();   /* heavy side: rni_retake, rni_freeze */
+        if (unlikely(load_rlx(&m->retake) != 0))   /* rlx: as in rt_enter */
+                rni_enter_slow_locked(m);
         return m;
 }
 
 static inline void rt_leave(void)
 {
-        store_rel(&rni_self()->in_rt, 0);   /* rel: pairs with acq in rni_freeze */
+        store_rel(&rni_self()->in_rt, 0);   /* rel: pairs with acq in rni_retake and rni_freeze */
 }
 
 /* -- sched.c: hot path -- */
@@ -100,7 +110,7 @@ void rni_ready(struct g *g);
 /* The same for a list, as one: wakes at most as many threads as are idle. */
 void rni_ready_list(struct g_list *l);
 void rni_yield_now(void);                /* entered */
-/* Ends the running G; its deferred calls have run. result: what its function returned, 0 after rn_exit. Entered. */
+/* Ends the running G; its deferred calls have run. result: what its function returned, 0 after rn_exit. Entered, with a P or without. */
 _Noreturn void rni_g_exit(intptr_t result);
 /* A time slice is over and others wait: called by channel fast paths every BUDGET operations, not entered. */
 void rni_budget_slow(struct m *m);
@@ -124,24 +134,47 @@ static inline void rni_post(struct m *m)
         }
 }
 
+void rni_wait_for_p(struct m *m);        /* m has lost its P and none is idle: the running G goes to the global queue. Entered, no lock held */
 void rni_submit(struct m *m, struct g *g, bool next);   /* RUNNABLE G into m's P, or the global queue; wakes an M if need be */
-_Noreturn void rni_g0_loop(void);                       /* the scheduler loop, on an M's own stack */
+void rni_g0_loop(void);                                 /* the scheduler loop, on an M's own stack; comes back when the thread is to end */
 _Noreturn void rni_g0_first(void);                      /* the same as the entry of a stack of its own: the initial thread's */
 
 /* -- idle.c: spinning, sleeping, waking -- */
-struct g *rni_find_runnable(struct m *m);        /* sleeps until there is one; m may come back with another P */
+struct g *rni_find_runnable(struct m *m);        /* sleeps until there is one; m may come back with another P. NULL: m is surplus, and its thread is to end */
 void rni_wake_p(void);                           /* work was submitted: sees that some M looks for it */
 void rni_stop_spinning(struct m *m);
 void rni_keeper_look(void);                      /* sched.lock held: the keeper's deadline has changed */
 void rni_timekeeper_kick(int64_t when);          /* a timer for `when` was added */
 struct p *rni_idle_p_get(void);                  /* sched.lock held */
 void rni_idle_p_put(struct p *p);                /* sched.lock held */
+bool rni_idle_m_give(struct p *p, bool spinning);   /* sched.lock held. Gives p to an idle M; false: there is none */
 void rni_m_first(struct m *m);                    /* a new M takes the P it was started for */
-bool rni_m_start(struct p *p, bool spinning);    /* gives p to an idle or a new M; false: no thread could be made, p stays with the caller */
+bool rni_work_anywhere(void);                    /* is a G in some queue? */
+int64_t rni_earliest_deadline(void);             /* of all Ps' timers; TIMER_NEVER: none */
 bool rni_run_due_timers(struct p *p, int64_t now);   /* readies and fires what is due on p's heap. Entered; any M, no lock held */
 
 /* Starts a timer that is in no heap: it fires at `when`; TIMER_NEVER: it does not. Entered; locks below RANK_SCHED may be held. Stop: rni_timer_stop. */
 void rni_timer_start(struct m *m, struct timer *t, int64_t when);
+
+/* -- m.c: the life of an M -- */
+bool rni_m_start(struct p *p, bool spinning);    /* gives p to an idle or a new M; false: no thread could be made, p stays with the caller */
+
+/* -- retake.c: how a P changes hands -- */
+void rni_p_take(struct m *m, struct p *p);       /* m, inside the runtime, has p from here on */
+struct p *rni_p_leave(struct m *m);              /* m, inside the runtime, gives its P up by its own will */
+struct p *rni_retake(struct m *m);               /* sysmon only: takes m's P if m is in user code. NULL: it is not */
+void rni_hand_off(struct p *p);                  /* a P that nobody holds goes to an M, if there is anything to do, or to the idle list. Entered, no lock held */
+
+/* -- sysmon.c -- */
+enum sysmon_word { SYSMON_NONE, SYSMON_ASLEEP, SYSMON_AWAKE };
+void rni_sysmon_wake(void);
+
+/* What sysmon should see to has come up. After a light fence. */
+static inline void rni_sysmon_need(void)
+{
+        if (unlikely(load_rlx(&rni_sched.sysmon) != SYSMON_AWAKE))   /* rlx: ordered by the caller's light fence and the heavy one in doze */
+                rni_sysmon_wake();
+}
 
 /* -- procs.c -- */
 void rni_procs_init(int n);                      /* boot: n Ps, all idle */
@@ -160,7 +193,7 @@ void rni_m_stop(struct m *m);                    /* at a switch point: stands st
 
 /* -- spawn.c -- */
 struct g *rni_g_new(struct m *m);                /* a DEAD descriptor; NULL: the memory limit is reached */
-void rni_g_free(struct m *m, struct g *g);       /* m holds a P */
+void rni_g_free(struct m *m, struct g *g);
 void rni_g_free_flush(struct p *p);              /* a P goes */
 bool rni_g_bind(struct p *p, struct g *g, bool slow);   /* gives a fresh G its stack and context. false: none in the cache; slow, on g0: none to be
                                                            had, and g waits for one */
@@ -176,5 +209,6 @@ _Noreturn void rni_spawn_refused(void);          /* the panic of who could not s
 void rni_foreign_park(struct m *m, rni_commit *commit, void *arg, enum wait_reason reason);
 void rni_foreign_wake(struct g *g);
 struct m *rni_foreign_new(void);
+void rni_foreign_init(struct m *m);              /* a zeroed m becomes the calling thread's, which may call but is not counted */
 
 #endif

@@ -108,6 +108,10 @@ void rni_g_free(struct m *m, struct g *g)
 {
         struct p *p = m->p;
 
+        if (unlikely(!p)) {
+                gfree_give(&g, 1);
+                return;
+        }
         if (unlikely(p->ngfree == GFREE_MAX)) {
                 gfree_give(p->gfree, GFREE_BATCH);
                 p->ngfree -= GFREE_BATCH;
@@ -141,7 +145,7 @@ uint64_t rni_g_count(void)
 {
         uint64_t n = rni_sched.g1 != NULL;   /* main, whose exit is counted as any other */
 
-        n += load_rlx(&rni_sched.nspawned_foreign);   /* rlx: an instant's count */
+        n += load_rlx(&rni_sched.nspawned_no_p) - load_rlx(&rni_sched.nexited_no_p);   /* rlx: an instant's count */
         for (unsigned i = 0; i < load_acq(&rni_sched.np); i++)   /* acq: pairs with rel in rni_procs_init */
                 n += load_rlx(&rni_sched.allp[i]->nspawned) - load_rlx(&rni_sched.allp[i]->nexited);   /* rlx: as above */
         return n;
@@ -167,7 +171,7 @@ static struct g *g_prepare(struct m *m, void (*fn)(void))
 
 static void g_launch(struct m *m, struct g *g)
 {
-        aword *n = m->p ? &m->p->nspawned : &rni_sched.nspawned_foreign;
+        aword *n = m->p ? &m->p->nspawned : &rni_sched.nspawned_no_p;
 
         san_release(g);   /* go happens before the goroutine's start; acquired in g_entry */
         store_rlx(&g->state, G_RUNNABLE);   /* rlx: published by the queue */
@@ -325,7 +329,7 @@ static _Noreturn void g_entry(void)
                 rt_leave();
                 result = rni_call_run(&call);
         }
-        rt_enter();
+        rt_enter_locked();   /* to end it needs no P */
         rni_g_exit(result);
 }
 

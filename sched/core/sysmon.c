@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT
+ * sysmon: a thread without a P that sees to what nobody else can see to. It takes Ps from Ms whose goroutines sit in C code while work waits (retake.c says how, this file when),
+ * and fires timers that are due while a P is idle but no M. It is started when first needed, blocks all signals, and never ends.
+ *
+ *            started, or woken                           nothing needed for QUIET looks
+ *   NONE --------------------------> AWAKE: look, nap <----------------------------------> ASLEEP
+ *                                                       woken: rni_sysmon_need
+ *
+ * It is needed while work waits and no P is idle, or while there are timers and nobody keeps the deadline. With an idle P the spinning protocol finds a thread for the work, and an idle M keeps the deadline
+ * (idle.c). With none, timers are work that waits for a P: its holder fires them in their order, or whom sysmon gives it to. The bug would be that it sleeps though it is needed:
+ *
+ *   submitter   queue or heap = g;  light fence;  reads nidle_p, keeper_until, then sysmon      sysmon   sysmon = ASLEEP;  heavy fence;  reads queues, heaps, nidle_p, keeper
+ *
+ * The same pattern as going idle: a read before the fence's point X has its store before X too, and sysmon sees it; one after X sees ASLEEP and wakes it. It can also become needed without anything new: when the
+ * last idle P is taken, which a spinning M does, who calls rni_wake_p when it stops spinning, or an M that enters, which does likewise; and when the
+ * keeper goes, which sees to the next one, or to sysmon, itself (sleep_for_p).
+ *
+ * An M asleep in the kernel (its thread's processor time stands still from one look to the next, and the kernel says it sleeps) loses its P at once: the nap is SHORTEST after that, and grows to LONGEST while nothing is
+ * found. One that computes keeps it for SLICE, and no more than max(4, 2 * MAXPROCS) may compute without a P: the next one keeps it until one of those comes back. */
+#include "sched/core/boot.h"
+#include "sched/core/sched.h"
+
+#define sched rni_sched
+
+#define SHORTEST INT64_C(20000)
+#define FIRST    INT64_C(1000000)
+#define LONGEST  INT64_C(5000000)    /* asleep is seen after two looks, computing SLICE after the first: within 10 and 15 ms */
+#define SLICE    INT64_C(10000000)
+
+enum { SAME = 50, QUIET = 4, COMPUTE_LEAST = 4 };
+enum { STACK = 256 * 1024 };
+
+static struct m self;   /* entered, without a P, for ever */
+
+/* -- what there is to do -- */
+
+static bool kept(void)
+{
+        bool is;
+
+        lock_acquire(&sched.lock, RANK_SCHED);
+        is = sched.keeper != NULL;
+        lock_release(&sched.lock, RANK_SCHED);
+        return is;
+}
+
+/* Nobody is free for a G, or for a timer that is due. */
+static bool work_waits(int64_t now)
+{
+        return load_rlx(&sched.nidle_p) == 0 && (rni_work_anywhere() || rni_earliest_deadline() <= now);   /* rlx: ordered by the fences */
+}
+
+/* A P is idle, but no M that would keep the deadline. */
+static bool timers_ours(void)
+{
+        return load_rlx(&sched.nidle_p) != 0 && !kept();   /* rlx: ordered by the fences */
+}
+
+static bool needed(int64_t now)
+{
+        return work_waits(now) || (rni_earliest_deadline() <= now && timers_ours());
+}
+
+/* When we shall be needed if nothing happens. */
+static int64_t needed_from(void)
+{
+        return load_rlx(&sched.nidle_p) == 0 || !kept() ? rni_earliest_deadline() : TIMER_NEVER;   /* rlx: ordered by the fences */
+}
+
+/* -- timers that nobody sees to -- */
+
+/* While they are in our hands they are on no heap, and all Ms may be idle. */
+static void fires(bool begin)
+{
+        lock_acquire(&sched.lock, RANK_SCHED);
+        sched.sysmon_fires = begin;
+        lock_release(&sched.lock, RANK_SCHED);
+}
+
+static void fire_timers(int64_t now)
+{
+        if (rni_earliest_deadline() > now || !timers_ours())
+                return;
+        fires(true);
+        for (unsigned i = 0; i < load_acq(&sched.np); i++)   /* acq: pairs with rel in rni_procs_init */
+                rni_run_due_timers(sched.allp[i], now);
+        fires(false);
+        rni_deadlock_look();
+}
+
+/* -- who sits in C code -- */
+
+static struct m *holder(const struct p *p)
+{
+        return (struct m *)load_rlx(&p->m);   /* rlx: a hint; descriptors of Ms are never freed */
+}
+
+/* How many Ms compute without a P; counted at most once in a look. */
+static unsigned count_computing(int64_t now)
+{
+        unsigned n = 0;
+        struct m *m;
+
+        lock_acquire(&sched.lock, RANK_SCHED);
+        m = sched.all_m;
+        lock_release(&sched.lock, RANK_SCHED);
+        for (; m; m = m->all_next) {
+                int64_t cpu;
+
+                if (m->tid == 0 || load_rlx(&m->retake) != RETAKE_GONE || load_acq(&m->in_rt))   /* rlx, acq: hints; pairs with rel in rt_leave */
+                        continue;
+                cpu = rni_thread_cpu(m->tid);
+                n += cpu - m->seen_cpu > (now - m->seen_at) / 4;
+                m->seen_cpu = cpu;
+                m->seen_at = now;
+        }
+        return n;
+}
+
+struct look {
+        int64_t now;
+        bool counted;
+        unsigned computing;
+        bool found_asleep;
+};
+
+static bool may_compute(struct look *l)
+{
+        unsigned most = 2 * load_rlx(&sched.nprocs);   /* rlx: a number */
+
+        if (!l->counted)
+                l->computing = count_computing(l->now);
+        l->counted = true;
+        return l->computing < (most > COMPUTE_LEAST ? most : COMPUTE_LEAST);
+}
+
+/* Would p's goroutine keep others from running if it went on? A sleeping one wastes the P for all. */
+static bool in_the_way(const struct p *p, int64_t now)
+{
+        return !rni_runq_empty(&p->runq) || load_acq(&sched.gq_n) || rni_timers_min(&p->timers) <= now;   /* acq: pairs with rel in rni_gq_put */
+}
+
+static bool is_due(struct p *p, struct m *m, struct look *l)
+{
+        struct watch *w = &p->watch;
+        int64_t cpu = rni_thread_cpu(m->tid), before = w->cpu;
+
+        w->cpu = cpu;
+        if (cpu == before && rni_thread_asleep(m->tid)) {
+                l->found_asleep = true;
+                return true;
+        }
+        return l->now - w->since >= SLICE && in_the_way(p, l->now) && may_compute(l);
+}
+
+static void look_at(struct p *p, struct look *l)
+{
+        struct watch *w = &p->watch;
+        struct m *m = holder(p);
+        unsigned tick = load_rlx(&p->tick);   /* rlx: does it move? */
+
+        if (!m || load_acq(&m->in_rt))   /* acq: a hint; pairs with rel in rt_leave */
+                return;
+        if (w->m != m || w->tick != tick) {
+                *w = (struct watch){ m, tick, rni_thread_cpu(m->tid), l->now };
+                return;
+        }
+        if (!is_due(p, m, l))
+                return;
+        p = rni_retake(m);
+        if (!p)
+                return;
+        m->seen_cpu = w->cpu;
+        m->seen_at = l->now;
+        l->computing++;
+        rni_hand_off(p);
+}
+
+/* Was an M found asleep with a P? */
+static bool look(int64_t now)
+{
+        struct look l = { .now = now };
+
+        for (unsigned i = 0; i < load_acq(&sched.np) && work_waits(now); i++)   /* acq: pairs with rel in rni_procs_init */
+                look_at(sched.allp[i], &l);
+        return l.found_asleep;
+}
+
+/* -- the thread -- */
+
+/* For `pause`, or until the next deadline that is ours. */
+static void nap(int64_t now, int64_t pause)
+{
+        int64_t until = timers_ours() ? rni_earliest_deadline() : TIMER_NEVER;
+
+        if (until < now + SHORTEST)
+                until = now + SHORTEST;
+        if (until > now + pause)
+                until = now + pause;
+        rni_futex_wait_until(&sched.sysmon, SYSMON_AWAKE, until);
+}
+
+/* Sleeps until it is needed. The time at which a timer needs it is known before the fence; an earlier one that is added wakes it as work does. */
+static void doze(void)
+{
+        bool in_time = true;
+        int64_t until;
+
+        store_rlx(&sched.sysmon, SYSMON_ASLEEP);   /* rlx: ordered by the heavy fence */
+        rni_fence_heavy();   /* light side: rni_wake_p, rni_timekeeper_kick, sleep_for_p, rni_enter_slow */
+        until = needed_from();
+        if (needed(rni_clock()))
+                in_time = false;
+        while (in_time && load_acq(&sched.sysmon) == SYSMON_ASLEEP)   /* acq: pairs with the CAS in rni_sysmon_wake */
+                in_time = rni_futex_wait_until(&sched.sysmon, SYSMON_ASLEEP, until);
+        store_rlx(&sched.sysmon, SYSMON_AWAKE);   /* rlx: whatever it was; we look next */
+}
+
+static _Noreturn void run(void)
+{
+        int64_t pause = FIRST;
+        unsigned same = 0, quiet = 0;
+
+        for (;;) {
+                int64_t now = rni_clock();
+
+                quiet = needed(now) ? 0 : quiet + 1;
+                if (quiet == QUIET) {
+                        doze();
+                        pause = FIRST;
+                        same = quiet = 0;
+                } else {
+                        nap(now, quiet ? LONGEST : pause);
+                }
+                now = rni_clock();
+                fire_timers(now);
+                if (look(now)) {
+                        pause = SHORTEST;
+                        same = 0;
+                } else if (++same > SAME) {
+                        pause = pause * 2 < LONGEST ? pause * 2 : LONGEST;
+                }
+        }
+}
+
+static void sysmon_main(void *arg)
+{
+        (void)arg;
+        rni_foreign_init(&self);
+        store_rlx(&self.in_rt, 1);   /* rlx: nobody asks for it */
+        rni_self_set(&self);
+        rni_thread_slack();
+        run();
+}
+
+/* If no thread is to be had it counts as awake: then nothing is retaken in this process, and timers wait for an M. */
+void rni_sysmon_wake(void)
+{
+        if (cas(&sched.sysmon, SYSMON_ASLEEP, SYSMON_AWAKE)) {
+                rni_futex_wake(&sched.sysmon, 1);
+        } else if (cas(&sched.sysmon, SYSMON_NONE, SYSMON_AWAKE)) {
+                fetch_add(&rni_boot_helpers, 1);
+                if (rni_thread_start(sysmon_main, NULL, STACK, true) != 0)
+                        fetch_add(&rni_boot_helpers, (unsigned)-1);
+        }
+}
