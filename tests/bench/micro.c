@@ -27,6 +27,18 @@ static void pairs(rn_chan(long) c, long n, rn_wg *wg)
         rn_wg_done(wg);
 }
 
+/* Into the runtime and out again: asking for the number of processors does little else. */
+static void enter(void)
+{
+        rn_time start = rn_now();
+        long sum = 0;
+
+        for (long i = 0; i < N; i++)
+                sum += rn_maxprocs(0);
+        print_ns("ns_enter_leave", start, N);
+        must(sum >= N, "enter");
+}
+
 /* The same on one channel by as many goroutines as may run at the same time. */
 static void contended_pair(void)
 {
@@ -219,6 +231,7 @@ static void semaphore(void)
 
 static void micro(void)
 {
+        enter();
         pair();
         contended_pair();
         try_recv();
