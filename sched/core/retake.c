@@ -74,6 +74,9 @@ rni_cold struct m *rni_enter_slow(struct m *m)
         int err = *m->errnop;
         struct p *p;
 
+#ifdef RNI_DEBUG
+        rni_assert(m->nlocks == 0);   /* we may wait for a P */
+#endif
         if (load_rlx(&m->stop))   /* rlx: ordered by the heavy fence of rni_freeze */
                 rni_m_stop(m);
         if (!still_ours(m)) {

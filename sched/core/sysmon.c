@@ -95,6 +95,16 @@ static struct m *holder(const struct p *p)
         return (struct m *)load_rlx(&p->m);   /* rlx: a hint; descriptors of Ms are never freed */
 }
 
+/* Since the last look at it m has had a good part of a processor, or some, and is not asleep: it may have to share. */
+static bool has_computed(struct m *m, int64_t now)
+{
+        int64_t cpu = rni_thread_cpu(m->tid), had = cpu - m->seen_cpu, time = now - m->seen_at;
+
+        m->seen_cpu = cpu;
+        m->seen_at = now;
+        return had > time / 4 || (had > 0 && !rni_thread_asleep(m->tid));
+}
+
 /* How many Ms compute without a P; counted at most once in a look. */
 static unsigned count_computing(int64_t now)
 {
@@ -104,16 +114,9 @@ static unsigned count_computing(int64_t now)
         lock_acquire(&sched.lock, RANK_SCHED);
         m = sched.all_m;
         lock_release(&sched.lock, RANK_SCHED);
-        for (; m; m = m->all_next) {
-                int64_t cpu;
-
-                if (m->tid == 0 || load_rlx(&m->retake) != RETAKE_GONE || load_acq(&m->in_rt))   /* rlx, acq: hints; pairs with rel in rt_leave */
-                        continue;
-                cpu = rni_thread_cpu(m->tid);
-                n += cpu - m->seen_cpu > (now - m->seen_at) / 4;
-                m->seen_cpu = cpu;
-                m->seen_at = now;
-        }
+        for (; m; m = m->all_next)
+                if (m->tid != 0 && load_rlx(&m->retake) == RETAKE_GONE && load_acq(&m->in_rt) == 0)   /* rlx, acq: hints; pairs with rel in rt_leave */
+                        n += has_computed(m, now);
         return n;
 }
 

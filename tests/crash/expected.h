@@ -5,6 +5,7 @@
 #define AFTER(of, case_name, behaviour) .name = behaviour, .program = of, .what = case_name
 #define DEADLOCK(case_name, behaviour)  AFTER("deadlock_cases", case_name, behaviour), .status = 2
 #define PANIC(case_name, behaviour)     AFTER("panic_cases", case_name, behaviour), .status = 2
+#define BLOCK(case_name, behaviour)     AFTER("block_cases", case_name, behaviour), .status = 2
 #define SYNC(case_name, behaviour)      AFTER("sync_cases", case_name, behaviour), .status = 2
 #define SIGNALS(case_name, behaviour)   AFTER("signal_cases", case_name, behaviour)
 #define PROCESS(case_name, behaviour)   AFTER("process_cases", case_name, behaviour)
@@ -444,6 +445,15 @@ static const struct crash expected[] = {
         { AFTER("panic_cases", "waits_for_a_signal", "death by a signal is seen as such"), .status = 0,
           .send = SIGTERM, .killed = SIGTERM,
           .headings = -1 },
+
+        /* -- goroutines in C code -- */
+        { BLOCK("deadlock_after_c", "deadlock of goroutines that come from C code"), .begins = ALL_ASLEEP "goroutine 1 [chan receive]:\n",
+          .headings = 2 },
+        { AFTER("block_cases", "c_code_holds_it_off", "no deadlock while a goroutine is in C code"), .status = 0, .out = "5\n" },
+        { BLOCK("too_many_threads", "the limit of threads is fatal"), .env = "RUNNEL_MAXTHREADS=20",
+          .begins = "runtime: program exceeds 20-thread limit\nfatal error: thread exhaustion\n", .headings = 1 },
+        { BLOCK("quit_while_in_c", "SIGQUIT while goroutines are in C code shows all"), .send = SIGQUIT, .not_tsan = true, .out = "ready\n",
+          .begins = "SIGQUIT: quit\n", .headings = 3, .shows = { "[running]:", "[running]:" } },
 
         /* -- tools -- */
         { AFTER("panic_cases", "data_race", "TSan shows both sides of a race between goroutines of one thread"),
