@@ -44,7 +44,7 @@ static bool kept(void)
         return is;
 }
 
-/* Nobody is free for a G, or for a timer that is due. */
+/* Nobody is free for a G, or for a timer that is due. Whatever else comes to wait for a P, as netpoll's events, is asked for here and in in_the_way. */
 static bool work_waits(int64_t now)
 {
         return load_rlx(&sched.nidle_p) == 0 && (rni_work_anywhere() || rni_earliest_deadline() <= now);   /* rlx: ordered by the fences */
