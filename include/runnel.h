@@ -9,6 +9,7 @@
 #include <runnel/chan.h>
 #include <runnel/ctx.h>
 #include <runnel/debug.h>
+#include <runnel/fd.h>
 #include <runnel/go.h>
 #include <runnel/group.h>
 #include <runnel/panic.h>

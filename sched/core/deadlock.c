@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * "all goroutines are asleep - deadlock!": declared when no M runs, nothing is runnable, no timer is left that could make a goroutine run, and no thread could still come and change
+ * "all goroutines are asleep - deadlock!": declared when no M runs, nothing is runnable, nobody waits for a descriptor, no timer is left that could make a goroutine run, and no thread could still come and change
  * that. Threads of the process that are neither Ms nor parked in this library could; if only they stand against it, the verdict is looked at again after 1 s, then up to every
  * 10 s, by the keeper (idle.c): the one wait with a timeout that is no deadline of the user's. Called with every step of an M, or of a plain thread, into sleep. */
 #include "sched/core/boot.h"
 #include "sched/core/hook.h"
+#include "sched/core/netpoll.h"
 #include "sched/core/sched.h"
 
 #define sched rni_sched
@@ -13,7 +14,7 @@
 
 static bool anything_to_come(void)
 {
-        if (load_rlx(&sched.gq_n))   /* rlx: under the lock */
+        if (load_rlx(&sched.gq_n) || rni_net_awaited())   /* rlx: under the lock */
                 return true;
         for (unsigned i = 0; i < load_rlx(&sched.np); i++) {   /* rlx: under the lock */
                 struct p *p = sched.allp[i];

@@ -46,6 +46,7 @@ enum g_state { G_DEAD, G_RUNNABLE, G_RUNNING, G_WAITING };
         X(ONCE, "sync.Once.Do") \
         X(SEM, "semaphore.Acquire") \
         X(GROUP_GO, "errgroup.Group.Go") \
+        X(IO, "IO wait") \
         X(STACK, "waiting for a stack")
 #define RNI_WAIT_ENUM_(name, text) WAIT_##name,
 enum wait_reason { RNI_WAIT_REASONS(RNI_WAIT_ENUM_) WAIT_COUNT_ };

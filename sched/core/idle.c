@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #include "sched/base/rand.h"
+#include "sched/core/netpoll.h"
 #include "sched/core/sched.h"
 
 enum { STEAL_ROUNDS = 4, OBSERVE = 60, LOOKS = 64 };   /* OBSERVE: relaxations to see whether a victim is alive, 1 to 3 us */
@@ -122,10 +123,18 @@ static void idle_m_link(struct m *m)
         }
 }
 
+/* sched.lock held. */
 static void m_poke(struct m *m, enum park_word w)
 {
-        store_rel(&m->park, w);   /* rel: nextp and the rest are set; pairs with acq in m_sleep */
-        rni_futex_wake(&m->park, 1);
+        unsigned old;
+
+        do {
+                old = load_rlx(&m->park);   /* rlx: the CAS decides */
+        } while (!cas(&m->park, old, w));   /* nextp and the rest are set; pairs with acq in m_sleep */
+        if (old == PARK_POLL)
+                rni_net_poke();
+        else
+                rni_futex_wake(&m->park, 1);
 }
 
 /* The keeper left; while Ms sleep one of them keeps the deadline. */
@@ -136,7 +145,7 @@ static void promote_keeper(void)
         sched.keeper = sched.idle_m;
         store_rlx(&sched.keeper_until, (AO_t)TIMER_NEVER);   /* rlx: ordered by the fences */
         rni_fence_heavy();   /* light side: rni_timekeeper_kick */
-        if (rni_earliest_deadline() != TIMER_NEVER || sched.deadlock_at != TIMER_NEVER)
+        if (rni_net_on() || rni_earliest_deadline() != TIMER_NEVER || sched.deadlock_at != TIMER_NEVER)
                 m_poke(sched.keeper, PARK_LOOK);
 }
 
@@ -359,8 +368,8 @@ bool rni_work_anywhere(void)
 
 /* -- sleeping -- */
 
-/* The keeper's sleep. False: the deadline has come, or m's idle_until. */
-static bool keep(struct m *m)
+/* The keeper's sleep. False: the deadline has come, or m's idle_until, or events have. */
+static bool keep(struct m *m, struct net_batch *events)
 {
         int64_t until = deadline_to_keep();
 
@@ -373,7 +382,9 @@ static bool keep(struct m *m)
         rni_fence_heavy();   /* light side: rni_timekeeper_kick */
         if (deadline_to_keep() < until)
                 return true;
-        return rni_futex_wait_until(&m->park, PARK_ASLEEP, until < m->idle_until ? until : m->idle_until);
+        if (m->idle_until < until)
+                until = m->idle_until;
+        return rni_net_on() ? rni_net_keep(m, until, events) : rni_futex_wait_until(&m->park, PARK_ASLEEP, until);
 }
 
 /* Out of the idle list by our own will, unless somebody was faster. */
@@ -414,8 +425,8 @@ static bool nobody_runs(void)
         return load_rlx(&sched.nidle_p) == load_rlx(&sched.nprocs) && !deadline_passed();   /* rlx: a hint */
 }
 
-/* Sleeps without a P; comes back with m->nextp, or with NULL to look again. False: the thread is to end. */
-static bool m_sleep(struct m *m)
+/* Sleeps without a P; comes back with m->nextp, or with NULL to look again, and with the events it met. False: the thread is to end. */
+static bool m_sleep(struct m *m, struct net_batch *events)
 {
         lock_acquire(&sched.lock, RANK_SCHED);
         store_rlx(&m->park, PARK_ASLEEP);   /* rlx: under the lock, nobody knows us yet */
@@ -435,12 +446,12 @@ static bool m_sleep(struct m *m)
                 if (nobody_runs() && rni_stack_trim())
                         continue;   /* in slices, between which we can be woken */
                 if (sched.keeper == m)   /* changed by others too, who then make us look, if it matters */
-                        in_time = keep(m);
+                        in_time = keep(m, events);
                 else
                         in_time = rni_futex_wait_until(&m->park, PARK_ASLEEP, m->idle_until);
                 if (in_time)
                         continue;
-                if (m->idle_until != TIMER_NEVER && m->idle_until <= rni_clock()) {
+                if (events->n == 0 && m->idle_until != TIMER_NEVER && m->idle_until <= rni_clock()) {
                         if (end_idle(m))
                                 return false;
                 } else if (leave_idle(m, true)) {
@@ -489,9 +500,10 @@ static void stop_looking(struct m *m)
 /* Comes back without a P only to be called again. False: the thread is to end. */
 static bool sleep_for_p(struct m *m)
 {
+        struct net_batch events = { .n = 0 };
         bool kept;
 
-        if (!m_sleep(m))
+        if (!m_sleep(m, &events))
                 return false;
         if (m->nextp) {
                 rni_p_take(m, m->nextp);
@@ -501,6 +513,7 @@ static bool sleep_for_p(struct m *m)
                 rni_m_stop(m);
         if (m->p)
                 run_all_due_timers(rni_clock());
+        rni_net_deliver(&events);
         lock_acquire(&sched.lock, RANK_SCHED);
         promote_keeper();
         kept = sched.keeper && load_rlx(&sched.nidle_p) != 0;   /* rlx: under the lock */
@@ -541,11 +554,15 @@ struct g *rni_find_runnable(struct m *m)
                 }
                 if (rni_timers_min(&p->timers) != TIMER_NEVER)
                         rni_run_due_timers(p, rni_clock());
+                if (rni_net_due())
+                        rni_net_look();
                 g = runq_take_next(&p->runq);
                 if (!g)
                         g = runq_get(&p->runq);
                 if (!g && load_rlx(&sched.gq_n))   /* rlx: a hint; stop_looking looks under the lock */
                         g = rni_gq_get(p);
+                if (!g && rni_net_awaited())
+                        g = rni_net_find();
                 if (!g)
                         g = steal(m);
                 if (!g)

@@ -14,7 +14,7 @@
 
 struct p;
 
-enum park_word { PARK_ASLEEP, PARK_WOKEN, PARK_LOOK };   /* LOOK: the deadline has changed */
+enum park_word { PARK_ASLEEP, PARK_WOKEN, PARK_LOOK, PARK_POLL };   /* LOOK: the deadline has changed; POLL: asleep in the epoll set */
 enum retake_word { RETAKE_NOT, RETAKE_ASKED, RETAKE_GONE };   /* owns its P; is asked for it; has none. States: retake.c */
 
 enum { HELD_MAX = 8 };

@@ -14,6 +14,8 @@
  * the end of a goroutine: m->p is NULL then, and the scheduler loop goes on. */
 #include "sched/core/sched.h"
 
+#include "sched/core/netpoll.h"
+
 struct sched rni_sched;
 
 enum {
@@ -54,6 +56,8 @@ static inline struct g *pick(struct m *m)
                 return NULL;
         if (tick % TIMERS_EVERY == 0 && unlikely(timers_due(p)))
                 return NULL;   /* the scheduler loop runs them: a timer may fire into an object that our caller has locked */
+        if (tick % NET_EVERY == 0 && rni_net_due())
+                return NULL;   /* the scheduler loop looks */
         if (unlikely(tick % GLOBAL_EVERY == 0)) {   /* what must not be starved by local work */
                 if (p->id >= (int)load_rlx(&rni_sched.nprocs))   /* rlx: seen sooner or later */
                         return NULL;   /* the scheduler loop retires it */
@@ -286,6 +290,8 @@ void rni_yield_now(void)
         next = pick(m);
         if (!next && timers_due(m->p) && rni_run_due_timers(m->p, rni_clock()))
                 next = pick(m);
+        if (!next && rni_net_due() && rni_net_look())
+                next = pick(m);
         if (!next && load_rlx(&m->stop) == 0) {   /* rlx: as in pick */
                 bool surplus = m->p->id >= (int)load_rlx(&rni_sched.nprocs);   /* rlx: seen sooner or later */
 
@@ -310,6 +316,8 @@ rni_cold void rni_budget_slow(struct m *m)
         p = m->p;
         now = rni_clock();
         rni_run_due_timers(p, now);
+        if (rni_net_due())
+                rni_net_look();
         if (p->seen_tick != load_rlx(&p->tick)) {   /* rlx: own word */
                 p->seen_tick = load_rlx(&p->tick);   /* rlx: own word */
                 p->slice_start = now;

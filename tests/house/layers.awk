@@ -11,7 +11,8 @@ function rank_of(path) {
         if (path ~ /^sched\/core\//) return 5
         if (path ~ /^chan\//) return 6
         if (path ~ /^ctx\//) return 7
-        if (path ~ /^sched\/debug\//) return 8
+        if (path ~ /^io\//) return 8
+        if (path ~ /^sched\/debug\//) return 9
         if (path ~ /^sched\//) return -2
         return -1               # tests and docs
 }
@@ -55,7 +56,7 @@ function check_include(line,   quoted, name, target, to) {
                 complain("a layer does not include " target)
         else if (rank == 0 && to != 0)
                 complain("a public header includes only public headers, not " target)
-        else if (to == 8 && rank != 8)
+        else if (to == 9 && rank != 9)
                 complain("nobody includes sched/debug: " target)
         else if (to > rank)
                 complain("includes upwards: " target)

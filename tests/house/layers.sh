@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The rules of the house, checked by layers.awk over every .c, .h and .S of the tree:
 #   - a quoted include is a path from the top (or from include/), and points to its own layer or below:
-#     base < arch < os < mem < core < chan < ctx; sched/debug may include them all and is included by nobody;
+#     base < arch < os < mem < core < chan < ctx < io; sched/debug may include them all and is included by nobody;
 #     include/ includes only itself; tests and docs include public headers only, tests/unit what it likes
 #   - only sched/os talks to the operating system
 #   - an atomic operation that is not a full barrier, and every fence, has a comment on its own line
@@ -21,7 +21,7 @@ n=0
 # breaches TREE: prints what is wrong in it.
 breaches() (
     cd "$1" || exit 99
-    for folder in sched chan ctx include tests docs; do
+    for folder in sched chan ctx io include tests docs; do
         [ ! -d "$folder" ] || find "$folder" -type f \( -name '*.c' -o -name '*.h' -o -name '*.S' \)
     done | sort | xargs "$AWK" -f "$rules" || echo 'layers.awk failed'
 )
@@ -98,6 +98,10 @@ F
 put ctx/ctx.c <<'F'
 #include "chan/hchan.h"
 F
+put io/fd.c <<'F'
+#include "ctx/ctx.c"
+#include "sched/core/g.h"
+F
 put sched/debug/dump.h <<'F'
 #include "ctx/ctx.c"
 #include "chan/hchan.h"
@@ -144,6 +148,9 @@ F
 done
 wrong 'chan including ctx' chan/x.c 'includes upwards' <<'F'
   #  include "ctx/ctx.c"
+F
+wrong 'ctx including io' ctx/x.c 'includes upwards' <<'F'
+#include "io/fd.c"
 F
 wrong 'assembly including upwards' sched/arch/x.S 'includes upwards' <<'F'
 #include "sched/core/g.h"

@@ -4,7 +4,7 @@
 cd "${srcdir:-.}" || exit 99
 listed=$(cat Makefile.am ./*/Makefile.inc | tr -s ' \t\\' '\n\n\n')
 missing=0
-for file in $(ls ./*.md 2>/dev/null | sed 's|^\./||'; find sched chan ctx include tests docs .ci -type f 2>/dev/null | LC_ALL=C sort); do
+for file in $(ls ./*.md 2>/dev/null | sed 's|^\./||'; find sched chan ctx io include tests docs .ci -type f 2>/dev/null | LC_ALL=C sort); do
     case $file in
     */Makefile.inc | *.o | *.lo | *.log | *.trs | */.deps/* | */.libs/* | */.dirstamp | *~) continue ;;
     esac

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ * What the files of io/ share. */
+#ifndef RNI_IO_IO_H
+#define RNI_IO_IO_H
+
+#include <runnel/fd.h>
+#include <runnel/time.h>
+
+#include "sched/core/fdop.h"
+
+_Static_assert((int)RN_READ == (int)FD_READ && (int)RN_WRITE == (int)FD_WRITE, "one set of names outside, one inside");
+
+#define RNI_IO_MOST ((size_t)1 << 30)   /* bytes of one system call: one that moves fewer came short */
+
+extern const char rni_io_order;         /* fd.c: its address is for TSan */
+
+/* Connects a non-blocking socket that op owns the writing side of. */
+int rni_io_connect(struct fdop *op, const struct sockaddr *addr, socklen_t len);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ * A call on a descriptor: begin, try, wait and try again while it is -EAGAIN, end. polldesc.h has the protocol. */
+#ifndef RNI_CORE_FDOP_H
+#define RNI_CORE_FDOP_H
+
+#include "sched/core/polldesc.h"
+
+/* A call under way: on its caller's stack. */
+struct fdop {
+        struct pd *pd;
+        int64_t until;                 /* TIMER_NEVER: none; 0: does not wait */
+        int fd;
+        unsigned gen;
+        unsigned sides;                /* FD_READ | FD_WRITE */
+        bool live;                     /* between begin and end, and the descriptor was not closed */
+        bool drained;                  /* nothing to read: wait first */
+        bool came_short;               /* a read did; set by the caller */
+};
+
+/* Opens fd if need be and takes the sides, waiting for them. 0; -ETIMEDOUT: a deadline has passed, ready or not; -EBADF: no descriptor, or closed meanwhile; other -errno: cannot be opened. Not entered. */
+int rni_fdop_begin(struct fdop *op, int fd, unsigned sides, int64_t until);
+/* After -EAGAIN: waits until it is worth another try: 0. -ETIMEDOUT, -EBADF as above, other -errno: no memory to wait. */
+int rni_fdop_wait(struct fdop *op);
+/* Waits for d, edge or not: 0, or as rni_fdop_wait. */
+int rni_fdop_pause(struct fdop *op, int64_t d);
+/* Before the caller looks by itself whether it must wait: what has come so far counts as nothing. Also sees whether fd is still in the set, whoever may have closed it, and puts it there. 0 or -errno. */
+int rni_fdop_rearm(struct fdop *op);
+/* Whether fd is sure to be closed by rn_fd_close and nobody else. */
+void rni_fdop_trust(struct fdop *op, bool kept);
+void rni_fdop_end(struct fdop *op);
+
+#endif
