@@ -43,7 +43,7 @@ static int accept_one(struct fdop *op, struct sockaddr *addr, socklen_t *len)
 int rn_fd_accept_until(int fd, struct sockaddr *addr, socklen_t *len, rn_time t)
 {
         struct fdop op;
-        int r = rni_fdop_begin(&op, fd, FD_READ, t), err;
+        int r = rni_fdop_begin(&op, fd, FD_READ | FD_STRICT, t), err;
         unsigned kind;
 
         if (r < 0)
@@ -104,7 +104,7 @@ int rni_io_connect(struct fdop *op, const struct sockaddr *addr, socklen_t len)
 int rn_fd_connect_until(int fd, const struct sockaddr *addr, socklen_t len, rn_time t)
 {
         struct fdop op;
-        int r = rni_fdop_begin(&op, fd, FD_WRITE, t);
+        int r = rni_fdop_begin(&op, fd, FD_WRITE | FD_STRICT, t);
 
         if (r < 0)
                 return r;

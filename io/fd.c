@@ -43,7 +43,7 @@ static intptr_t file_read(void *arg)
 {
         struct file_call *c = arg;
 
-        return rni_os_read(c->fd, c->buf, c->n);
+        return rni_os_read(RNI_FD_OTHER, c->fd, c->buf, c->n);
 }
 
 static intptr_t file_write(void *arg)
@@ -55,11 +55,17 @@ static intptr_t file_write(void *arg)
 
 /* -- reading -- */
 
-static ssize_t read_once(const struct fdop *op, void *buf, size_t n)
+static ssize_t read_once(struct fdop *op, void *buf, size_t n)
 {
         struct file_call c = { op->fd, buf, n };
+        ssize_t r;
 
-        return unlikely(op->pd->blocking) ? rni_block_run(file_read, &c) : rni_os_read(op->fd, buf, n);
+        if (unlikely(op->pd->blocking))
+                return rni_block_run(file_read, &c);
+        r = rni_os_read(op->pd->kind, op->fd, buf, n);
+        if (unlikely(r == -ENOTSOCK) && rni_fdop_renew(op) == 0)   /* the number was a socket's once */
+                r = rni_os_read(op->pd->kind, op->fd, buf, n);
+        return r;
 }
 
 ssize_t rn_fd_read_until(int fd, void *buf, size_t n, rn_time t)
@@ -117,7 +123,7 @@ static ssize_t write_once(struct fdop *op, const void *buf, size_t n)
         if (unlikely(op->pd->blocking))
                 return rni_block_run(file_write, &c);
         r = rni_os_write(op->pd->kind, op->fd, buf, n);
-        if (unlikely(r == -ENOTSOCK) && rni_fdop_rearm(op) == 0)   /* the number was a socket's once */
+        if (unlikely(r == -ENOTSOCK) && rni_fdop_renew(op) == 0)   /* as above */
                 r = rni_os_write(op->pd->kind, op->fd, buf, n);
         return r;
 }

@@ -91,8 +91,13 @@ static int begin_locked(struct fdop *op)
         struct fd_side *held = NULL;
         struct g_list l = { NULL, NULL, 0 };
         struct pd *pd = op->pd;
-        int r = pd->closing ? -EBADF : pd->open ? 0 : rni_pd_open_locked(pd, op->fd);
+        int r = pd->closing ? -EBADF : 0;
 
+        if (r == 0 && !pd->open)
+                r = rni_pd_open_locked(pd, op->fd);
+        else if (r == 0 && !pd->kept && (pd->kind < RNI_FD_SOCKET || (op->sides & FD_STRICT)))
+                r = rni_pd_refresh(pd, op->fd, &l);
+        r = r > 0 ? 0 : r;
         op->gen = load_rlx(&pd->gen);   /* rlx: under the lock */
         FOR_SIDES(op, s) {
                 if (r == 0)
@@ -177,6 +182,16 @@ static bool take_ready(struct fdop *op)
         return any;
 }
 
+/* The call goes on with the new descriptor under its number. */
+static int adopt(struct fdop *op)
+{
+        op->gen = load_rlx(&op->pd->gen);   /* rlx: under the lock */
+        op->pd->users = 1;
+        FOR_SIDES(op, s)
+                s->busy = true;
+        return 1;
+}
+
 /* 0: park. 1: try again. */
 static int prepare(struct fdop *op, struct g_list *out)
 {
@@ -193,13 +208,7 @@ static int prepare(struct fdop *op, struct g_list *out)
                 return 1;
         if (!pd->polled || !pd->kept)
                 r = rni_pd_look_after(pd, op->fd, out);
-        if (r == 1) {   /* the op goes on with the new descriptor */
-                op->gen = load_rlx(&pd->gen);   /* rlx: under the lock */
-                pd->users = 1;
-                FOR_SIDES(op, s)
-                        s->busy = true;
-        }
-        return r;
+        return r == 1 ? adopt(op) : r;
 }
 
 int rni_fdop_wait(struct fdop *op)
@@ -252,6 +261,21 @@ int rni_fdop_rearm(struct fdop *op)
         r = prepare(op, &l);
         if (r == 0)
                 op->pd->kept = kept;
+        pd_unlock(op->pd);
+        rni_pd_ready(&l);
+        return r < 0 ? r : 0;
+}
+
+int rni_fdop_renew(struct fdop *op)
+{
+        struct g_list l = { NULL, NULL, 0 };
+        int r = -EBADF;
+
+        pd_lock(op->pd);
+        if (!dead(op))
+                r = rni_pd_renew(op->pd, op->fd, &l);
+        if (r == 1)
+                r = adopt(op);
         pd_unlock(op->pd);
         rni_pd_ready(&l);
         return r < 0 ? r : 0;

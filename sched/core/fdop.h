@@ -25,6 +25,8 @@ int rni_fdop_wait(struct fdop *op);
 int rni_fdop_pause(struct fdop *op, int64_t d);
 /* Before the caller looks by itself whether it must wait: what has come so far counts as nothing. Also sees whether fd is still in the set, whoever may have closed it, and puts it there. 0 or -errno. */
 int rni_fdop_rearm(struct fdop *op);
+/* fd turns out to be another one than it was, under the same number. 0 or -errno. */
+int rni_fdop_renew(struct fdop *op);
 /* Whether fd is sure to be closed by rn_fd_close and nobody else. */
 void rni_fdop_trust(struct fdop *op, bool kept);
 void rni_fdop_end(struct fdop *op);

@@ -220,22 +220,26 @@ int rni_pd_close_locked(struct pd *pd, int fd)
         return rni_fd_shut(fd);
 }
 
-/* Is fd in the set, or has somebody closed it and the number been handed out again? Then all who waited for the old one go home, and the new one is opened. 1: so it was; 0: it is; -errno. */
+int rni_pd_renew(struct pd *pd, int fd, struct g_list *out)
+{
+        int r;
+
+        send_home(pd, out);
+        forget(pd);
+        r = rni_pd_open_locked(pd, fd);
+        return r < 0 ? r : 1;
+}
+
 int rni_pd_look_after(struct pd *pd, int fd, struct g_list *out)
 {
-        int r = 0;
+        int r;
 
         if (pd->blocking)
                 return 0;
         if (!pd->polled)
                 return add_to_set(pd, fd);
         r = rni_poller_again(rni_net.set, fd, event_data(pd, fd));
-        if (r != -ENOENT)
-                return r;
-        send_home(pd, out);
-        forget(pd);
-        r = rni_pd_open_locked(pd, fd);
-        return r < 0 ? r : 1;
+        return r == -ENOENT ? rni_pd_renew(pd, fd, out) : r;
 }
 
 int rni_pd_start(void)
@@ -249,6 +253,25 @@ int rni_pd_start(void)
         r = rni_net_start();
         rt_leave();
         return r;
+}
+
+/* A new descriptor may be one that waits, and if it is a pipe, one that raises a signal. */
+int rni_pd_refresh(struct pd *pd, int fd, struct g_list *out)
+{
+        int r;
+
+        if (pd->blocking) {
+                r = rni_poller_add(rni_net.set, fd, event_data(pd, fd));
+                return r == -EPERM ? 0 : rni_pd_renew(pd, fd, out);
+        }
+        r = rni_fd_nonblock(fd);
+        if (r < 0)
+                return r;
+        if (r == 0 && pd->polled)
+                return rni_pd_look_after(pd, fd, out);
+        if (r == 0 || pd->kind == RNI_FD_OTHER)
+                pd->kind = (uint8_t)rni_fd_kind(fd);
+        return 0;
 }
 
 /* -- new, open, close, deadline -- */

@@ -31,7 +31,10 @@
 #include "sched/core/sched.h"
 #include "sched/os/fdio.h"
 
-enum { FD_READ = 1, FD_WRITE = 2 };   /* directions, and masks of them: RN_READ, RN_WRITE */
+enum {
+        FD_READ = 1, FD_WRITE = 2,   /* directions, and masks of them: RN_READ, RN_WRITE */
+        FD_STRICT = 4                /* the system call would wait if fd were not non-blocking, although it is a socket */
+};
 
 struct fd_side {
         struct g *waiter;              /* parked for an edge; of a call that owns the side */
@@ -85,7 +88,11 @@ void rni_pd_ready(struct g_list *l);               /* no lock held, not entered 
 /* Locked: */
 int  rni_pd_open_locked(struct pd *pd, int fd);    /* 0 or -errno */
 int  rni_pd_close_locked(struct pd *pd, int fd);   /* no call uses it */
-/* Is fd in the set, or has somebody closed it and the number been handed out again? Then all who waited for the old one go home, and the new one is opened. 1: so it was; 0: it is; -errno. */
+/* Somebody has closed fd, and its number has been handed out again: all who waited for the old one go home, and the new one is opened. 1 or -errno. */
+int  rni_pd_renew(struct pd *pd, int fd, struct g_list *out);
+/* May a system call be tried on fd, which anybody may have closed? 0, or as rni_pd_renew. */
+int  rni_pd_refresh(struct pd *pd, int fd, struct g_list *out);
+/* Is fd in the set? Puts it there, or finds that it is a new one. 0, or as rni_pd_renew. */
 int  rni_pd_look_after(struct pd *pd, int fd, struct g_list *out);
 /* The side is nobody's: the first who waits for it has it. */
 void rni_pd_pass_on(struct fd_side *s, struct g_list *out);

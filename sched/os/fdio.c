@@ -54,7 +54,7 @@ int rni_fd_nonblock(int fd)
         if (flags < 0)
                 return (int)flags;
         if (flags & O_NONBLOCK)
-                return 0;
+                return 1;
         return (int)rni_sys(SYS_fcntl, fd, F_SETFL, flags | O_NONBLOCK, 0, 0, 0);
 }
 
@@ -67,8 +67,10 @@ int rni_fd_shut(int fd)
         return r;
 }
 
-ssize_t rni_os_read(int fd, void *buf, size_t n)
+ssize_t rni_os_read(enum rni_fd_kind kind, int fd, void *buf, size_t n)
 {
+        if (kind >= RNI_FD_SOCKET)
+                return sys_again(SYS_recvfrom, fd, rni_ptr(buf), (long)(n < MOST ? n : MOST), MSG_DONTWAIT, 0, 0);
         return sys_again(SYS_read, fd, rni_ptr(buf), (long)(n < MOST ? n : MOST), 0, 0, 0);
 }
 
@@ -120,7 +122,7 @@ ssize_t rni_os_write(enum rni_fd_kind kind, int fd, const void *buf, size_t n)
         if (n > MOST)
                 n = MOST;
         if (kind >= RNI_FD_SOCKET)
-                return sys_again(SYS_sendto, fd, rni_ptr(buf), (long)n, MSG_NOSIGNAL, 0, 0);
+                return sys_again(SYS_sendto, fd, rni_ptr(buf), (long)n, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0);
         if (kind == RNI_FD_PIPE)
                 return write_pipe(fd, buf, n);
         return sys_again(SYS_write, fd, rni_ptr(buf), (long)n, 0, 0, 0);
@@ -143,12 +145,12 @@ int rni_os_poll(int fd, bool in, bool out)
 
 ssize_t rni_os_recvfrom(int fd, void *buf, size_t n, struct sockaddr *from, socklen_t *len)
 {
-        return sys_again(SYS_recvfrom, fd, rni_ptr(buf), (long)n, 0, rni_ptr(from), rni_ptr(len));
+        return sys_again(SYS_recvfrom, fd, rni_ptr(buf), (long)n, MSG_DONTWAIT, rni_ptr(from), rni_ptr(len));
 }
 
 ssize_t rni_os_sendto(int fd, const void *buf, size_t n, const struct sockaddr *to, socklen_t len)
 {
-        return sys_again(SYS_sendto, fd, rni_ptr(buf), (long)n, MSG_NOSIGNAL, rni_ptr(to), (long)len);
+        return sys_again(SYS_sendto, fd, rni_ptr(buf), (long)n, MSG_NOSIGNAL | MSG_DONTWAIT, rni_ptr(to), (long)len);
 }
 
 int rni_os_accept(int fd, struct sockaddr *addr, socklen_t *len)

@@ -13,10 +13,10 @@
 enum rni_fd_kind { RNI_FD_OTHER, RNI_FD_PIPE, RNI_FD_SOCKET, RNI_FD_TCP };
 
 int     rni_fd_kind(int fd);                       /* enum rni_fd_kind */
-int     rni_fd_nonblock(int fd);                   /* sets O_NONBLOCK; -EBADF */
+int     rni_fd_nonblock(int fd);                   /* sets O_NONBLOCK; 1: it was set; -EBADF */
 int     rni_fd_shut(int fd);                       /* close(2); interrupted counts as done */
-ssize_t rni_os_read(int fd, void *buf, size_t n);
-ssize_t rni_os_write(enum rni_fd_kind kind, int fd, const void *buf, size_t n);
+ssize_t rni_os_read(enum rni_fd_kind kind, int fd, void *buf, size_t n);   /* a socket does not wait, non-blocking or not */
+ssize_t rni_os_write(enum rni_fd_kind kind, int fd, const void *buf, size_t n);   /* likewise */
 int     rni_os_poll(int fd, bool in, bool out);    /* now: bit 0 a read, bit 1 a write would not wait */
 
 ssize_t rni_os_recvfrom(int fd, void *buf, size_t n, struct sockaddr *from, socklen_t *len);
