@@ -64,7 +64,10 @@ int rn_fd_accept_until(int fd, struct sockaddr *addr, socklen_t *len, rn_time t)
 
 int rn_fd_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
-        return rn_fd_accept_until(fd, addr, len, RN_NEVER);
+        int r = rn_fd_accept_until(fd, addr, len, RN_NEVER);
+
+        rni_compiler_barrier();   /* no tail call: a frame for the dump */
+        return r;
 }
 
 /* -- connect -- */
@@ -100,23 +103,23 @@ int rni_io_connect(struct fdop *op, const struct sockaddr *addr, socklen_t len)
         }
 }
 
-/* The number may be that of a descriptor which was closed behind our back: not trusted until it is connected. */
+/* The number may be that of a descriptor which something else closed: rni_pd_open sees whether it is in the set. */
 int rn_fd_connect_until(int fd, const struct sockaddr *addr, socklen_t len, rn_time t)
 {
         struct fdop op;
-        int r = rni_fdop_begin(&op, fd, FD_WRITE | FD_STRICT, t);
+        int r = rni_fdop_begin(&op, fd, FD_WRITE | FD_STRICT | FD_ANEW, t);
 
         if (r < 0)
                 return r;
-        rni_fdop_trust(&op, false);
         r = rni_io_connect(&op, addr, len);
-        if (r == 0)
-                rni_fdop_trust(&op, op.pd->polled);
         rni_fdop_end(&op);
-        return r;
+        return r == 0 ? rni_pd_open(fd) : r;
 }
 
 int rn_fd_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
-        return rn_fd_connect_until(fd, addr, len, RN_NEVER);
+        int r = rn_fd_connect_until(fd, addr, len, RN_NEVER);
+
+        rni_compiler_barrier();   /* no tail call: a frame for the dump */
+        return r;
 }

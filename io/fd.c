@@ -92,7 +92,10 @@ ssize_t rn_fd_read_until(int fd, void *buf, size_t n, rn_time t)
 
 ssize_t rn_fd_read(int fd, void *buf, size_t n)
 {
-        return rn_fd_read_until(fd, buf, n, RN_NEVER);
+        ssize_t r = rn_fd_read_until(fd, buf, n, RN_NEVER);
+
+        rni_compiler_barrier();   /* no tail call: a frame for the dump */
+        return r;
 }
 
 ssize_t rn_fd_recvfrom_until(int fd, void *buf, size_t n, struct sockaddr *from, socklen_t *len, rn_time t)
@@ -163,7 +166,10 @@ ssize_t rn_fd_write_until(int fd, const void *buf, size_t n, size_t *done, rn_ti
 
 ssize_t rn_fd_write(int fd, const void *buf, size_t n)
 {
-        return rn_fd_write_until(fd, buf, n, NULL, RN_NEVER);
+        ssize_t r = rn_fd_write_until(fd, buf, n, NULL, RN_NEVER);
+
+        rni_compiler_barrier();   /* no tail call: a frame for the dump */
+        return r;
 }
 
 ssize_t rn_fd_sendto_until(int fd, const void *buf, size_t n, const struct sockaddr *to, socklen_t len, rn_time t)

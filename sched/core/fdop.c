@@ -93,6 +93,8 @@ static int begin_locked(struct fdop *op)
         struct pd *pd = op->pd;
         int r = pd->closing ? -EBADF : 0;
 
+        if (op->sides & FD_ANEW)
+                pd->kept = false;
         if (r == 0 && !pd->open)
                 r = rni_pd_open_locked(pd, op->fd);
         else if (r == 0 && !pd->kept && (pd->kind < RNI_FD_SOCKET || (op->sides & FD_STRICT)))
@@ -279,14 +281,6 @@ int rni_fdop_renew(struct fdop *op)
         pd_unlock(op->pd);
         rni_pd_ready(&l);
         return r < 0 ? r : 0;
-}
-
-void rni_fdop_trust(struct fdop *op, bool kept)
-{
-        pd_lock(op->pd);
-        if (!dead(op))
-                op->pd->kept = kept;
-        pd_unlock(op->pd);
 }
 
 void rni_fdop_end(struct fdop *op)

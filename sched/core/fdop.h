@@ -27,8 +27,6 @@ int rni_fdop_pause(struct fdop *op, int64_t d);
 int rni_fdop_rearm(struct fdop *op);
 /* fd turns out to be another one than it was, under the same number. 0 or -errno. */
 int rni_fdop_renew(struct fdop *op);
-/* Whether fd is sure to be closed by rn_fd_close and nobody else. */
-void rni_fdop_trust(struct fdop *op, bool kept);
 void rni_fdop_end(struct fdop *op);
 
 #endif

@@ -33,7 +33,8 @@
 
 enum {
         FD_READ = 1, FD_WRITE = 2,   /* directions, and masks of them: RN_READ, RN_WRITE */
-        FD_STRICT = 4                /* the system call would wait if fd were not non-blocking, although it is a socket */
+        FD_STRICT = 4,               /* the system call would wait if fd were not non-blocking, although it is a socket */
+        FD_ANEW = 8                  /* fd is likely to be a new one, whatever is known of its number */
 };
 
 struct fd_side {

@@ -6,6 +6,7 @@
 #define DEADLOCK(case_name, behaviour)  AFTER("deadlock_cases", case_name, behaviour), .status = 2
 #define PANIC(case_name, behaviour)     AFTER("panic_cases", case_name, behaviour), .status = 2
 #define BLOCK(case_name, behaviour)     AFTER("block_cases", case_name, behaviour), .status = 2
+#define IO(case_name, behaviour)        AFTER("io_cases", case_name, behaviour), .status = 2
 #define SYNC(case_name, behaviour)      AFTER("sync_cases", case_name, behaviour), .status = 2
 #define SIGNALS(case_name, behaviour)   AFTER("signal_cases", case_name, behaviour)
 #define PROCESS(case_name, behaviour)   AFTER("process_cases", case_name, behaviour)
@@ -171,6 +172,22 @@ static const struct crash expected[] = {
           "the first call may come from a thread that is not main"),
           .status = 0,
           .out = "1 0\n", .headings = -1 },
+
+        /* -- descriptors -- */
+        { AFTER("io_cases", "listener_in_accept", "a goroutine in accept holds the deadlock off"), .killed = SIGALRM,
+          .headings = -1 },
+        { AFTER("io_cases", "goroutine_in_accept", "also while main waits for something else"), .killed = SIGALRM,
+          .headings = -1 },
+        { AFTER("io_cases", "thread_in_wait", "a plain thread that waits for a descriptor holds it off"),
+          .killed = SIGALRM, .headings = -1 },
+        { IO("idle_listener", "a listener on which nobody waits does not hold it off"), ONE_WAITS("chan receive"),
+          .most_ms = 20000 },
+        { IO("read_with_a_deadline", "a read holds it off until its deadline"), ONE_WAITS("chan receive"),
+          .least_ms = 200, .most_ms = 20000 },
+        { IO("listener_closed_under_accept", "who was sent home by a close waits no more"), ONE_WAITS("chan receive"),
+          .out = "closed\nclosed\nclosed\n", .most_ms = 20000 },
+        { AFTER("io_cases", "dump_of_io_wait", "the dump shows who waits for a descriptor"), .status = 0,
+          .shows = { "\ngoroutine # [IO wait]:\n", "rn_fd_accept(...)", "accepts" }, .headings = 2 },
 
         /* -- panics -- */
         { PANIC("close_nil", "close of a nil channel"), .begins = "panic: close of nil channel" MAIN_RUNS,
