@@ -55,6 +55,7 @@ example() {
 
 example checkparallelism 0 out
 example deadlock 2 all
+example echo 0 out
 example fetchtimeout 0 out
 example howmany 0 out 5000
 example monitor 0 out
