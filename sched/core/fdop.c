@@ -129,6 +129,7 @@ int rni_fdop_begin(struct fdop *op, int fd, unsigned sides, int64_t until)
         int r = rni_pd_start();
 
         *op = (struct fdop){ .fd = fd, .sides = sides, .until = until < 0 ? 1 : until };
+        rni_budget(rni_self());   /* a loop of calls that need not wait lets others run */
         if (r == 0)
                 r = rni_pd_get(fd, &op->pd);
         if (r < 0)

@@ -65,7 +65,7 @@ static bool wake_waiter(struct waiter *w, enum fd_wake how, struct g_list *out)
 {
         if (!rni_claim(w->g))
                 return false;   /* its own time is up */
-        w->ok = how;
+        w->ok = (uint8_t)how;
         w->g->fired = w;
         g_list_push(out, w->g);
         return true;
