@@ -3,12 +3,17 @@
 #ifndef RNI_IO_BLOCK_H
 #define RNI_IO_BLOCK_H
 
-#include <stdint.h>
+#include <runnel/block.h>
 
 /* fn(arg), not entered and with no lock held; its result. */
 static inline intptr_t rni_block_run(intptr_t (*fn)(void *), void *arg)
 {
-        return fn(arg);
+        intptr_t r;
+
+        rn_block_enter();
+        r = fn(arg);
+        rn_block_exit();
+        return r;
 }
 
 #endif

@@ -156,6 +156,8 @@ static int park(struct fdop *op, int64_t until, bool paused)
                 fetch_add(&rni_net.waiting, 1);
         }
         pd->users--;
+        if (!rni_net_listening())
+                rni_sysmon_need();   /* all Ms may come to compute */
         fired = rni_park_until(commit_unlock, pd, WAIT_IO, until);
         rt_leave();
         san_acquire(pd);

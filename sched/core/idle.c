@@ -501,7 +501,7 @@ static void stop_looking(struct m *m)
 static bool sleep_for_p(struct m *m)
 {
         struct net_batch events = { .n = 0 };
-        bool kept;
+        bool kept, listens;
 
         if (!m_sleep(m, &events))
                 return false;
@@ -516,10 +516,11 @@ static bool sleep_for_p(struct m *m)
         rni_net_deliver(&events);
         lock_acquire(&sched.lock, RANK_SCHED);
         promote_keeper();
-        kept = sched.keeper && load_rlx(&sched.nidle_p) != 0;   /* rlx: under the lock */
+        listens = sched.keeper != NULL;
+        kept = listens && load_rlx(&sched.nidle_p) != 0;   /* rlx: under the lock */
         lock_release(&sched.lock, RANK_SCHED);
         rni_fence_light();   /* heavy side: doze in sysmon.c */
-        if (!kept && rni_earliest_deadline() != TIMER_NEVER)
+        if ((!kept && rni_earliest_deadline() != TIMER_NEVER) || (!listens && rni_net_awaited()))
                 rni_sysmon_need();
         return true;
 }

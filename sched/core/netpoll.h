@@ -5,7 +5,9 @@
  *   - the keeper (idle.c) waits in the set until the next deadline, from the first descriptor on; before that in a futex;
  *   - an M that finds no work at hand looks without waiting before it steals or sleeps;
  *   - while nobody waits in the set, an M with work looks every 16th scheduling decision, and a goroutine that does not park, when its budget of channel operations is used up: if
- *     the last look is older than NET_AGE.
+ *     the last look is older than NET_AGE;
+ *   - sysmon, while there is no keeper. It may sleep when a G begins to wait, or when the keeper leaves: the G's count comes before its look at the slot, the slot's leaving before the keeper's look at
+ *     the count, so one of the two sees the other and wakes sysmon, which looks at both behind its fence (sysmon.c).
  * Who fetched events delivers them; an edge is reported once, so they are never dropped. The keeper, idle as long as it waits, leaves the idle list first: between taking a G out of its descriptor and
  * readying it the deadlock check must not find all Ms idle.
  *
@@ -64,6 +66,12 @@ static inline bool rni_net_on(void)
 static inline bool rni_net_awaited(void)
 {
         return load_rlx(&rni_net.waiting) != 0;   /* rlx: a hint here; in the deadlock check no M runs that could change it */
+}
+
+/* Does anybody wait in the set? */
+static inline bool rni_net_listening(void)
+{
+        return load_rlx(&rni_net.slot) != 0;   /* rlx: behind the full add of waiting */
 }
 
 /* All have work, and nobody has looked for long. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * sysmon: a thread without a P that sees to what nobody else can see to. It takes Ps from Ms whose goroutines sit in C code while work waits (retake.c says how, this file when),
- * and fires timers that are due while a P is idle but no M. It is started when first needed, blocks all signals, and never ends.
+ * fires timers that are due while a P is idle but no M, and looks for events while goroutines wait for descriptors and nobody waits in the epoll set. It is started when first needed, blocks all signals, and never ends.
  *
  *            started, or woken                           nothing needed for QUIET looks
  *   NONE --------------------------> AWAKE: look, nap <----------------------------------> ASLEEP
  *                                                       woken: rni_sysmon_need
  *
- * It is needed while work waits and no P is idle, or while there are timers and nobody keeps the deadline. With an idle P the spinning protocol finds a thread for the work, and an idle M keeps the deadline
+ * It is needed while work waits and no P is idle, while there are timers and nobody keeps the deadline, or while descriptors are waited for and there is no keeper, who would wait in the epoll set. With an idle P the spinning protocol finds a thread for the work, and an idle M keeps the deadline
  * (idle.c). With none, timers are work that waits for a P: its holder fires them in their order, or whom sysmon gives it to. The bug would be that it sleeps though it is needed:
  *
  *   submitter   queue or heap = g;  light fence;  reads nidle_p, keeper_until, then sysmon      sysmon   sysmon = ASLEEP;  heavy fence;  reads queues, heaps, nidle_p, keeper
@@ -18,6 +18,7 @@
  * An M asleep in the kernel (its thread's processor time stands still from one look to the next, and the kernel says it sleeps) loses its P at once: the nap is SHORTEST after that, and grows to LONGEST while nothing is
  * found. One that computes keeps it for SLICE, and no more than max(4, 2 * MAXPROCS) may compute without a P: the next one keeps it until one of those comes back. */
 #include "sched/core/boot.h"
+#include "sched/core/netpoll.h"
 #include "sched/core/sched.h"
 
 #define sched rni_sched
@@ -44,7 +45,7 @@ static bool kept(void)
         return is;
 }
 
-/* Nobody is free for a G, or for a timer that is due. Whatever else comes to wait for a P, as netpoll's events, is asked for here and in in_the_way. */
+/* Nobody is free for a G, or for a timer that is due. */
 static bool work_waits(int64_t now)
 {
         return load_rlx(&sched.nidle_p) == 0 && (rni_work_anywhere() || rni_earliest_deadline() <= now);   /* rlx: ordered by the fences */
@@ -56,9 +57,15 @@ static bool timers_ours(void)
         return load_rlx(&sched.nidle_p) != 0 && !kept();   /* rlx: ordered by the fences */
 }
 
+/* Descriptors are waited for, and nobody waits in the epoll set; Ms that take decisions look now and then, but they may all compute. */
+static bool events_ours(void)
+{
+        return rni_net_awaited() && !kept();
+}
+
 static bool needed(int64_t now)
 {
-        return work_waits(now) || (rni_earliest_deadline() <= now && timers_ours());
+        return work_waits(now) || (rni_earliest_deadline() <= now && timers_ours()) || events_ours();
 }
 
 /* When we shall be needed if nothing happens. */
@@ -67,9 +74,9 @@ static int64_t needed_from(void)
         return load_rlx(&sched.nidle_p) == 0 || !kept() ? rni_earliest_deadline() : TIMER_NEVER;   /* rlx: ordered by the fences */
 }
 
-/* -- timers that nobody sees to -- */
+/* -- timers and events that nobody sees to -- */
 
-/* While they are in our hands they are on no heap, and all Ms may be idle. */
+/* While they are in our hands they are on no heap and wait for nothing, and all Ms may be idle. */
 static void fires(bool begin)
 {
         lock_acquire(&sched.lock, RANK_SCHED);
@@ -79,11 +86,21 @@ static void fires(bool begin)
 
 static void fire_timers(int64_t now)
 {
-        if (rni_earliest_deadline() > now || !timers_ours())
-                return;
-        fires(true);
         for (unsigned i = 0; i < load_acq(&sched.np); i++)   /* acq: pairs with rel in rni_procs_init */
                 rni_run_due_timers(sched.allp[i], now);
+}
+
+static void see_to_them(int64_t now)
+{
+        bool timers = rni_earliest_deadline() <= now && timers_ours(), events = events_ours() && rni_net_stale(now);
+
+        if (!timers && !events)
+                return;
+        fires(true);
+        if (timers)
+                fire_timers(now);
+        if (events)
+                rni_net_look();
         fires(false);
         rni_deadlock_look();
 }
@@ -236,7 +253,7 @@ static _Noreturn void run(void)
                         nap(now, quiet ? LONGEST : pause);
                 }
                 now = rni_clock();
-                fire_timers(now);
+                see_to_them(now);
                 if (look(now)) {
                         pause = SHORTEST;
                         same = 0;
