@@ -6,25 +6,47 @@
 
 #include <dirent.h>
 
-/* How long threads of this process have waited for a processor of the machine, all together. */
-static rn_dur kept_waiting(void)
+/* How long each thread of this process has waited for a processor of the machine. */
+enum { THREADS = 64 };
+struct waits {
+        int n;
+        struct { long tid; long long waited; } of[THREADS];
+};
+
+static void waits_read(struct waits *w)
 {
         DIR *d = opendir("/proc/self/task");
         struct dirent *e;
-        long long ran, waited, sum = 0;
+        long long ran, waited;
 
-        while ((e = readdir(d)) != NULL) {
+        w->n = 0;
+        while ((e = readdir(d)) != NULL && w->n < THREADS) {
                 char path[300];
                 FILE *f;
 
                 snprintf(path, sizeof path, "/proc/self/task/%s/schedstat", e->d_name);
                 f = e->d_name[0] == '.' ? NULL : fopen(path, "r");
-                if (f && fscanf(f, "%lld %lld", &ran, &waited) == 2)
-                        sum += waited;
+                if (f && fscanf(f, "%lld %lld", &ran, &waited) == 2) {
+                        w->of[w->n].tid = atol(e->d_name);
+                        w->of[w->n++].waited = waited;
+                }
                 if (f)
                         fclose(f);
         }
         closedir(d);
+}
+
+/* All together, from one reading to the next; a thread that has ended meanwhile does not count. */
+static rn_dur waited_between(const struct waits *before, const struct waits *after)
+{
+        rn_dur sum = 0;
+
+        for (int i = 0; i < after->n; i++) {
+                sum += after->of[i].waited;
+                for (int j = 0; j < before->n; j++)
+                        if (before->of[j].tid == after->of[i].tid)
+                                sum -= before->of[j].waited;
+        }
         return sum;
 }
 
@@ -52,14 +74,19 @@ static void *sleeps_only(void *arg)
 /* What the machine did to the process's threads meanwhile does not count. */
 static void ticker(struct ticks *t, rn_wg *wg)
 {
-        while (!atomic_load(&t->stop)) {
-                rn_dur machine = kept_waiting(), late;
-                rn_time due = rn_deadline(RN_MSEC);
+        struct waits before, after;
 
+        while (!atomic_load(&t->stop)) {
+                rn_dur late;
+                rn_time due;
+
+                waits_read(&before);
+                due = rn_deadline(RN_MSEC);
                 rn_sleep_until(due);
                 late = rn_now() - due;
                 if (late > t->latest) {
-                        late -= kept_waiting() - machine;
+                        waits_read(&after);
+                        late -= waited_between(&before, &after);
                         t->latest = late > t->latest ? late : t->latest;
                 }
                 t->n++;
