@@ -13,6 +13,7 @@
 #include <runnel/go.h>
 #include <runnel/group.h>
 #include <runnel/panic.h>
+#include <runnel/process.h>
 #include <runnel/select.h>
 #include <runnel/signal.h>
 #include <runnel/sync.h>

@@ -5,9 +5,11 @@
 
 #include <runnel/fd.h>
 #include <runnel/time.h>
+#include <sys/socket.h>
 
 #include "sched/core/fdop.h"
 
+_Static_assert(_Generic((rn_socklen)0, socklen_t: 1, default: 0), "rn_socklen is socklen_t");
 _Static_assert((int)RN_READ == (int)FD_READ && (int)RN_WRITE == (int)FD_WRITE, "one set of names outside, one inside");
 
 #define RNI_IO_MOST ((size_t)1 << 30)   /* bytes of one system call: one that moves fewer came short */

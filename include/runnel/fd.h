@@ -19,10 +19,13 @@
 #ifndef RUNNEL_FD_H
 #define RUNNEL_FD_H
 
-#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <runnel/types.h>
+
+/* <sys/socket.h> is for who calls it: names like listen and connect are a program's own until then. */
+struct sockaddr;
+typedef unsigned rn_socklen; /* the same type as socklen_t */
 
 enum { RN_READ = 1, RN_WRITE = 2 };
 
@@ -59,34 +62,34 @@ RN_API ssize_t rn_fd_write_until(int fd, const void *buf, size_t n, size_t *done
 /* recvfrom(2): one datagram, or what a stream has. from and len may be NULL, as there.
  * Errors: -ETIMEDOUT; -ENOTSOCK.
  * Context: goroutine or thread. Parks: may. Orders: as rn_fd_read. */
-RN_API ssize_t rn_fd_recvfrom_until(int fd, void *buf, size_t n, struct sockaddr *from, socklen_t *len, rn_time t);
+RN_API ssize_t rn_fd_recvfrom_until(int fd, void *buf, size_t n, struct sockaddr *from, rn_socklen *len, rn_time t);
 
 /* sendto(2): one datagram, or as much of buf as a stream takes at once. to may be NULL.
  * Errors: -ETIMEDOUT; -ENOTSOCK.
  * Context: goroutine or thread. Parks: may. Orders: as rn_fd_read. */
-RN_API ssize_t rn_fd_sendto_until(int fd, const void *buf, size_t n, const struct sockaddr *to, socklen_t len, rn_time t);
+RN_API ssize_t rn_fd_sendto_until(int fd, const void *buf, size_t n, const struct sockaddr *to, rn_socklen len, rn_time t);
 
 /* Accepts a connection on fd. Returns its descriptor, the caller's: non-blocking and close-on-exec. addr and len may be NULL, as
  * for accept(2). A connection that its peer has given up already is passed over. While the process or the machine has no
  * descriptors or no memory left (EMFILE, ENFILE, ENOBUFS, ENOMEM) it waits, 5 ms first, then longer up to 1 s, and tries again.
  * Context: goroutine or thread. Parks: may.
  * Orders: all before a connect happens before the return of the accept that got it. */
-RN_API int rn_fd_accept(int fd, struct sockaddr *addr, socklen_t *len);
+RN_API int rn_fd_accept(int fd, struct sockaddr *addr, rn_socklen *len);
 
 /* rn_fd_accept with a deadline.
  * Errors: -ETIMEDOUT; with t == 0 also -EMFILE and its kind.
  * Context: goroutine or thread. Parks: may. Orders: as rn_fd_accept. */
-RN_API int rn_fd_accept_until(int fd, struct sockaddr *addr, socklen_t *len, rn_time t);
+RN_API int rn_fd_accept_until(int fd, struct sockaddr *addr, rn_socklen *len, rn_time t);
 
 /* Connects the socket fd and waits until it is connected: 0.
  * Errors: -ECONNREFUSED and what else connect(2) and SO_ERROR tell.
  * Context: goroutine or thread. Parks: may. Orders: as rn_fd_accept. */
-RN_API int rn_fd_connect(int fd, const struct sockaddr *addr, socklen_t len);
+RN_API int rn_fd_connect(int fd, const struct sockaddr *addr, rn_socklen len);
 
 /* rn_fd_connect with a deadline; the kernel goes on trying after it: close fd.
  * Errors: -ETIMEDOUT.
  * Context: goroutine or thread. Parks: may. Orders: as rn_fd_accept. */
-RN_API int rn_fd_connect_until(int fd, const struct sockaddr *addr, socklen_t len, rn_time t);
+RN_API int rn_fd_connect_until(int fd, const struct sockaddr *addr, rn_socklen len, rn_time t);
 
 /* Waits until one of events (RN_READ, RN_WRITE or both) would not wait, as poll(2) sees it, and returns those that would not: for
  * libraries that do their own reading and writing. Who calls it owns these sides of fd meanwhile, like a read, a write. A

@@ -86,6 +86,12 @@ bool rni_thread_asleep(int tid);
 /* fn() in the child of each fork from now on, on the one thread that is left there */
 void rni_thread_on_fork(void (*fn)(void));
 
+/* -- process.c -- */
+/* a descriptor that is readable when the process has ended; close-on-exec */
+int rni_pidfd_open(int pid);
+/* takes the status of a child that has ended. 0; -EAGAIN: it has not, unless wait; -ECHILD */
+int rni_child_take(int pid, int *status, bool wait);
+
 /* -- load.c -- */
 /* was this library there before main, or loaded later? */
 bool rni_loaded_at_start(void);

@@ -2,6 +2,8 @@
  * <runnel/fd.h> alone: it needs no other header before it. */
 #include <runnel/fd.h>
 
+#include <sys/socket.h>
+
 int serve(const char *addr, rn_time t);
 
 int serve(const char *addr, rn_time t)
