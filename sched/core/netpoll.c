@@ -2,6 +2,8 @@
  * The epoll set and the wait in it; netpoll.h has the protocol. Callers: idle.c, sched.c, core/polldesc. */
 #include "sched/core/netpoll.h"
 
+#include <errno.h>
+
 #include "sched/core/polldesc.h"
 
 #define net rni_net
@@ -175,6 +177,8 @@ bool rni_net_keep(struct m *m, int64_t until, struct net_batch *b)
                 return rni_futex_wait_until(&m->park, PARK_ASLEEP, until);
         if (cas(&m->park, PARK_ASLEEP, PARK_POLL)) {
                 b->n = rni_poller_wait(net.set, b->ev, NET_BATCH, until);
+                if (unlikely(b->n < 0) && b->n != -EINTR)
+                        rni_fatal("epoll_wait failed with error %d: was the poller's descriptor closed?", -b->n);
                 store_rlx(&net.looked, (AO_t)rni_clock());   /* rlx: a hint */
                 sort_out(b);
                 (void)cas(&m->park, PARK_POLL, PARK_ASLEEP);   /* fails: it was poked, and the caller sees the word */
