@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Trees of contexts: an end reaches all below and nothing else, cancels that run at the same time, children that come and go
- * meanwhile, trees too wide or too deep for recursion, and that everything is freed when nobody holds it. */
+ * meanwhile, and that everything is freed when nobody holds it. Very large trees are in ctx_large_test. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 #include "tests/support/contexts.h"
@@ -488,71 +488,6 @@ static void a_deadline_goes_through_any_layers(void)
         through_layers(true);
 }
 
-/* -- large ones, on the usual small stack: nothing may recurse -- */
-
-static void a_hundred_thousand_children_end_and_are_freed(void)
-{
-        int n = BEHAVE_SCALE(100000);
-        rn_ctx *p = rn_ctx_with_cancel(rn_ctx_background()), **c = calloc((size_t)n, sizeof *c);
-        long before = atomic_load(&drops);
-
-        if (!c)
-                abort();
-        for (int i = 0; i < n; i++) {
-                rn_ctx *v = make(VALUE, p);
-
-                c[i] = make(i % 10 ? CANCEL : TIMEOUT, v);
-                rn_unref(v);
-        }
-        CHECK_EQ(atomic_load(&drops), before);
-        rn_ctx_cancel_cause(p, -EIO);
-        for (int i = 0; i < n; i++)
-                CHECK_EQ(rn_ctx_cause(c[i]), -EIO);
-        for (int i = 0; i < n; i++)
-                rn_unref(c[i]);
-        CHECK_EQ(atomic_load(&drops), before + n);
-        rn_unref(p);
-        free(c);
-}
-
-/* Returns the last of n, which holds all others. */
-static rn_ctx *chain(rn_ctx *from, int n)
-{
-        rn_ctx *c = rn_ref(from);
-
-        for (int i = 0; i < n; i++) {
-                rn_ctx *next = make(i % 4 == 0 ? VALUE : i % 16 == 1 ? TIMEOUT : CANCEL, c);
-
-                rn_unref(c);
-                c = next;
-        }
-        return c;
-}
-
-static void a_chain_of_a_hundred_thousand_ends_and_is_freed(void)
-{
-        int n = BEHAVE_SCALE(100000);
-        long before = atomic_load(&drops);
-        rn_ctx *top = rn_ctx_with_cancel(rn_ctx_background()), *half = chain(top, n / 2);
-        rn_ctx *inner = rn_ctx_with_cancel(half), *bottom = chain(inner, n / 2), *open = chain(top, n);
-
-        CHECK_OPEN(bottom);
-        rn_ctx_cancel_cause(inner, -EIO);
-        CHECK_ENDED(bottom, -ECANCELED, -EIO);
-        CHECK_OPEN(half);
-        rn_unref(open);   /* that has not ended */
-        CHECK_EQ(atomic_load(&drops), before + n / 4);
-        rn_ctx_cancel(top);
-        CHECK_ENDED(half, -ECANCELED, -ECANCELED);
-        CHECK_ENDED(bottom, -ECANCELED, -EIO);
-        rn_unref(half);
-        rn_unref(inner);
-        rn_unref(top);
-        CHECK_EQ(atomic_load(&drops), before + n / 4);   /* the last holds them all */
-        rn_unref(bottom);
-        CHECK_EQ(atomic_load(&drops), before + n / 2);
-}
-
 /* -- all at once: whatever is still held ends up freed -- */
 
 enum { SLOTS = 16 };
@@ -681,8 +616,6 @@ static const struct behave_test tests[] = {
         BEHAVE_BOTH(children_may_go_while_their_parent_ends),
         BEHAVE_BOTH(a_cancel_goes_through_any_layers),
         BEHAVE_BOTH(a_deadline_goes_through_any_layers),
-        BEHAVE_BOTH(a_hundred_thousand_children_end_and_are_freed),
-        BEHAVE_BOTH(a_chain_of_a_hundred_thousand_ends_and_is_freed),
         BEHAVE_BOTH(a_storm_of_everything_leaves_nothing_behind),
 };
 
