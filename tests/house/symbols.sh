@@ -25,7 +25,8 @@ verdict() {
 
 sed -n '/global:/,/local:/p' "$srcdir/runnel.map" | tr -d ' \t' | sed -n 's/^\(rn_[a-z0-9_]*\);$/\1/p' | sort >"$dir/map"
 # Comments stand in lines of their own, declarations begin with RN_API; one may be continued.
-cat "$srcdir"/include/runnel/*.h | sed -n '/RN_API/s/.*[ *(]\(rn_[a-z0-9_]*\))*(.*/\1/p' | sort -u >"$dir/headers"
+cat "$srcdir"/include/runnel/*.h | sed 's/rn_\(send_\|recv_\)\{0,1\}chan([^)]*)/channel/g' |
+    sed -n '/RN_API/s/.*[ *(]\(rn_[a-z0-9_]*\))*(.*/\1/p' | sort -u >"$dir/headers"
 { [ "$(wc -l <"$dir/map")" -ge 10 ] && [ "$(wc -l <"$dir/headers")" -ge 10 ]; } || echo 'runnel.map or the headers could not be read' >"$dir/none"
 touch "$dir/none"
 verdict 'runnel.map and the headers can be read' "$dir/none"
