@@ -61,6 +61,7 @@ static void chan_fire(struct timer *timer, int64_t now)
 {
         struct chan_timer *t = of_chan(timer);
         rn_time value[2] = { now };   /* gcc sees the branch that copies 16 bytes, too */
+        struct g_list woken = { NULL, NULL, 0 };
         struct g *wake = NULL;
 
         hchan_lock(&t->chan);
@@ -73,8 +74,10 @@ static void chan_fire(struct timer *timer, int64_t now)
                 }
         }
         hchan_unlock(&t->chan);
-        if (wake)
-                rni_ready(wake);
+        if (wake) {   /* behind those whose timers came before */
+                g_list_push(&woken, wake);
+                rni_ready_list(&woken);
+        }
         (rn_unref)(t);
 }
 
@@ -168,7 +171,7 @@ static void call_fire(struct timer *timer, int64_t now)
 
         (void)now;
         san_acquire(t);   /* released when it was started */
-        if (rni_spawn_entered(rni_self(), &t->call, NULL, NULL) != 0)
+        if (rni_spawn_in_turn(rni_self(), &t->call) != 0)
                 rni_fatal("out of memory: cannot start the goroutine of a timer");
         (rn_unref)(t);
 }

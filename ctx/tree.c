@@ -118,10 +118,10 @@ struct walk {
 
 static void flush(struct walk *k)
 {
-        if (k->where == ENTERED)
-                rni_ready_woken_entered(&k->woken);
-        else
+        if (k->where == OUTSIDE)
                 rni_ready_woken(&k->woken);
+        else if (k->woken.n)   /* a timer's: behind those whose timers came before */
+                rni_ready_list(&k->woken);
         k->woken = (struct g_list){ NULL, NULL, 0 };
 }
 
@@ -227,7 +227,7 @@ static void drop_value(const struct value *v, enum where where)
                 return;
         if (where == OUTSIDE)
                 v->drop(v->value);
-        else if (rni_spawn_entered(rni_self(), &call, NULL, NULL) != 0)
+        else if (rni_spawn_in_turn(rni_self(), &call) != 0)
                 rni_fatal("out of memory: cannot start the goroutine that drops a context's value");
 }
 

@@ -201,8 +201,8 @@ void rni_stack_waiter_run(struct m *m);          /* a stack came free while Gs w
 _Noreturn void rni_g_enter_fresh(struct g *g);   /* starts g, which was given the stack we stand on */
 uint64_t rni_g_count(void);                      /* goroutines that are not dead */
 void rni_need_fn(const void *fn);                /* fatal if NULL */
-int rni_spawn_entered(struct m *m, const struct rn_call *call, void (*at_exit)(void *, intptr_t), void *arg);   /* 0, -EAGAIN. Entered */
-int rni_spawn_call(const struct rn_call *call, void (*at_exit)(void *, intptr_t), void *arg);   /* the same, not entered */
+int rni_spawn_in_turn(struct m *m, const struct rn_call *call);   /* what the runtime itself starts, in the order of the calls, behind who is runnable: 0, -EAGAIN. Entered */
+int rni_spawn_call(const struct rn_call *call, void (*at_exit)(void *, intptr_t), void *arg);   /* rn_spawn with something to do at the end: 0, -EAGAIN. Not entered */
 _Noreturn void rni_spawn_refused(void);          /* the panic of who could not spawn. Not entered */
 
 /* -- foreign.c -- */

@@ -169,7 +169,7 @@ static struct g *g_prepare(struct m *m, void (*fn)(void))
         return g;
 }
 
-static void g_launch(struct m *m, struct g *g)
+static void g_launch(struct m *m, struct g *g, bool next)
 {
         aword *n = m->p ? &m->p->nspawned : &rni_sched.nspawned_no_p;
 
@@ -179,7 +179,7 @@ static void g_launch(struct m *m, struct g *g)
                 store_rlx(n, load_rlx(n) + 1);   /* rlx: the holder alone writes */
         else
                 fetch_add(n, 1);
-        rni_submit(m, g, true);
+        rni_submit(m, g, next);
 }
 
 void rni_need_fn(const void *fn)
@@ -213,23 +213,19 @@ static int spawn(const struct rn_call *call, const rn_attr *attr)
                                 g->stack_size = attr->stack > UINT32_MAX ? UINT32_MAX : (uint32_t)attr->stack;
                         }
                 }
-                g_launch(m, g);
+                g_launch(m, g, true);
         }
         rt_leave();
         return g ? 0 : -EAGAIN;
 }
 
-int rni_spawn_entered(struct m *m, const struct rn_call *call, void (*at_exit)(void *, intptr_t), void *arg)
+int rni_spawn_in_turn(struct m *m, const struct rn_call *call)
 {
-        struct g *g;
+        struct g *g = g_of_call(m, call);
 
-        rni_need_fn((const void *)(uintptr_t)call->fn);
-        g = g_of_call(m, call);
         if (unlikely(!g))
                 return -EAGAIN;
-        g->at_exit = at_exit;
-        g->at_exit_arg = arg;
-        g_launch(m, g);
+        g_launch(m, g, false);
         return 0;
 }
 
@@ -251,10 +247,19 @@ int rn_spawn_try(const struct rn_call *call, const rn_attr *attr)
 
 int rni_spawn_call(const struct rn_call *call, void (*at_exit)(void *, intptr_t), void *arg)
 {
-        int err = rni_spawn_entered(rt_enter(), call, at_exit, arg);
+        struct m *m;
+        struct g *g;
 
+        rni_need_fn((const void *)(uintptr_t)call->fn);
+        m = rt_enter();
+        g = g_of_call(m, call);
+        if (likely(g != NULL)) {
+                g->at_exit = at_exit;
+                g->at_exit_arg = arg;
+                g_launch(m, g, true);
+        }
         rt_leave();
-        return err;
+        return g ? 0 : -EAGAIN;
 }
 
 void rn_spawn_copy(void (*fn)(void), const void *arg, size_t size, size_t align)
@@ -286,7 +291,7 @@ void rn_spawn_copy(void (*fn)(void), const void *arg, size_t size, size_t align)
                         g->flags |= GF_COPY;
                         memcpy(g->u.start.call.ireg, arg, size);
                 }
-                g_launch(m, g);
+                g_launch(m, g, true);
         }
         rt_leave();
         if (unlikely(!g)) {
