@@ -334,6 +334,7 @@ static _Noreturn void g_entry(void)
                 rt_leave();
                 result = rni_call_run(&call);
         }
+        rni_m();   /* says it if this is the child of a fork */
         rt_enter_locked();   /* to end it needs no P */
         rni_g_exit(result);
 }
