@@ -102,6 +102,15 @@ static void wait_for_place(struct group *g)
         rt_leave();
 }
 
+/* g is locked. What was told by a wait is forgotten by what begins anew. */
+static unsigned begin(struct group *g, unsigned state)
+{
+        if (g->active || !(state & WAITED))
+                return state;
+        g->err = 0;
+        return 0;
+}
+
 /* False: there is no place, and `wait` says not to wait for one. */
 static bool take_place(struct group *g, bool wait)
 {
@@ -109,10 +118,7 @@ static bool take_place(struct group *g, bool wait)
 
         rni_m();   /* not with a lock held */
         state = rni_word_lock(&g->word);
-        if (g->active == 0 && (state & WAITED)) {
-                state = 0;
-                g->err = 0;
-        }
+        state = begin(g, state);
         if (!full(g)) {
                 g->active++;
                 rni_word_unlock(&g->word, state);
@@ -166,11 +172,21 @@ bool rn_group_spawn_try(rn_group *group, const struct rn_call *call)
 rn_ctx *rn_group_ctx(rn_group *group, rn_ctx *parent)
 {
         struct group *g = inside(group);
+        rn_ctx *ctx = rn_ctx_with_cancel(parent);
+        const char *why;
+        unsigned state;
 
-        if (unlikely(g->ctx || g->active))
-                rni_runtime_panic("errgroup: a context for a group that %s", g->ctx ? "has one" : "runs already");
-        g->ctx = rn_ctx_with_cancel(parent);
-        return rni_ctx_hold(g->ctx);
+        rni_m();   /* not with a lock held */
+        state = rni_word_lock(&g->word);
+        why = g->ctx ? "has one" : g->active ? "runs already" : NULL;
+        if (!why)
+                g->ctx = rni_ctx_hold(ctx);
+        rni_word_unlock(&g->word, why ? state : begin(g, state));
+        if (unlikely(why != NULL)) {
+                rn_ctx_release(ctx);
+                rni_runtime_panic("errgroup: a context for a group that %s", why);
+        }
+        return ctx;
 }
 
 void rn_group_limit(rn_group *group, int n)

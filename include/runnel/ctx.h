@@ -112,7 +112,7 @@ RN_API rn_time rn_ctx_deadline(const rn_ctx *ctx);
  * Context: goroutine or thread. Parks: never. */
 RN_API void *rn_ctx_value(const rn_ctx *ctx, const void *key);
 
-/* -- waiting -- */
+/* -- waiting: who waits in a context needs a reference of its own, if another may release the last one meanwhile -- */
 
 /* Has the captured call made, in a goroutine of its own, once ctx ends; at once if it has. Who ends it does not wait for the
  * call. Until then ctx is kept. Behind rn_ctx_after_func.
