@@ -54,7 +54,7 @@
 
 enum { BEHAVE_LIMIT = 240 };    /* seconds for the program; who hangs is named */
 enum { BEHAVE_SHOWN = 20 };     /* failures of one test that are printed */
-enum { BEHAVE_DUMP = 1 << 20 }; /* bytes of a dump that are looked at */
+enum { BEHAVE_DUMP = 1 << 22 }; /* bytes of a dump that are looked at */
 
 typedef void behave_fn(void);
 typedef void behave_arg_fn(void *);
