@@ -3,8 +3,8 @@
  *
  *   {} ---first call: RUNNING---> its function ---returns, panics or exits: store DONE, then ready all---> DONE
  *
- * The word may be gone as soon as a call can return: so DONE and the release of the lock are one store, the last access, and a call returns at once only if the word is DONE and nothing else. The bug would be
- * a call that finds DONE while the runner still has to unlock. The function's end is a deferred call, so a panic and rn_exit come by it too; it runs outside of the runtime with nothing held. */
+ * The word may be gone as soon as a call can return: so DONE and the release of the lock are one store, the runner's last access. The bug would be a call that finds DONE while the runner still has to unlock. DONE with the
+ * lock held is a later call that came before it was done; whoever frees the object waits for that one, too. The function's end is a deferred call, so a panic and rn_exit come by it too; it runs outside of the runtime with nothing held. */
 #include <runnel/sync.h>
 
 #include "chan/parking.h"
@@ -95,7 +95,7 @@ void rn_once_call(rn_once *once, const struct rn_call *call)
         struct once *o = inside(once);
 
         /* Fast path: done. */
-        if (unlikely(load_acq(&o->word) != DONE))   /* acq: pairs with rel in rni_word_unlock */
+        if (unlikely(!(load_acq(&o->word) & DONE)))   /* acq: pairs with rel in rni_word_unlock */
                 call_slow(o, call);
         else
                 san_acquire(o);
@@ -104,7 +104,7 @@ void rn_once_call(rn_once *once, const struct rn_call *call)
 bool rn_once_done(const rn_once *once)
 {
         const struct once *o = (const struct once *)(const void *)once;
-        bool done = load_acq(&o->word) == DONE;   /* acq: pairs with rel in rni_word_unlock */
+        bool done = (load_acq(&o->word) & DONE) != 0;   /* acq: pairs with rel in rni_word_unlock */
 
         if (done)
                 san_acquire(o);
