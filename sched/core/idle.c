@@ -116,8 +116,9 @@ static void idle_m_link(struct m *m)
         m->idle = true;
         sched.nidle_m++;
         m->idle_until = idle_m_surplus(m) ? rni_clock() + LINGER : TIMER_NEVER;
-        /* One that went to sleep before a P was idle keeps nothing: m, which has just left a P, does. */
-        if (!sched.keeper || (load_rlx(&sched.nidle_p) != 0 && load_rlx(&sched.keeper_until) == (AO_t)TIMER_NEVER)) {   /* rlx: under the lock */
+        /* One that went to sleep before a P was idle keeps no timers, at most the next look at a deadlock: m, which has just left a P, does. If it is about to say so, it
+         * sees the idle P afterwards. */
+        if (!sched.keeper || (int64_t)load_rlx(&sched.keeper_until) > deadline_to_keep()) {   /* rlx: under the lock */
                 sched.keeper = m;
                 store_rlx(&sched.keeper_until, 0);   /* rlx: under the lock */
         }
