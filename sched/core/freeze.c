@@ -8,6 +8,10 @@
  * value; the heavy fence makes it impossible (sched/os fence). A new M starts with in_rt == 1 and stop == 1 (m.c): one that the freezer did not find in all_m, or found still dead, was
  * started after frozen was set, and sees it. An M stops with no lock held: at the entry, before a switch, or when it wakes.
  *
+ * frozen counts: odd while the world is frozen, another number each time, and an M that stands still says for which. So the freezer that comes next does not take an M for still that was let
+ * go and has not been scheduled since: it waits until that M has come to its next point. Each M thus makes a step between two dumps, and who dumps in a loop until others have moved sees them move.
+ * stop goes back by the freezer, before it lets go. An M takes its own back only while nothing is frozen (it was new), and looks at frozen once more after that.
+ *
  * Whether an M has a P does not matter here, and sysmon may take one meanwhile: the M that it is given to stops before it resumes anything. */
 #include "sched/core/sched.h"
 
@@ -15,40 +19,60 @@
 
 enum { DYING_TRIES = 1000 };
 
-void rni_m_stop(struct m *m)
+static bool is_frozen(uint32_t era)
 {
-        do {
-                store_rel(&m->stopped, 1);   /* rel: pairs with acq in m_still */
-                while (load_acq(&sched.frozen))   /* acq: pairs with rel in rni_thaw */
-                        rni_futex_wait(&sched.frozen, 1);
-                store_rlx(&m->stop, 0);   /* rlx: ordered by the fence */
-                store_rlx(&m->stopped, 0);   /* rlx: ordered by the fence */
-                /* If this stop = 0 came over a new freezer's stop = 1, then its frozen = 1, which is older, is seen below. */
-                fence_full();   /* pairs with the CAS of frozen in rni_freeze */
-        } while (load_rlx(&sched.frozen));   /* rlx: ordered by the fence */
+        return era & 1;
 }
 
-static bool m_still(struct m *m)
+void rni_m_stop(struct m *m)
 {
-        return load_acq(&m->in_rt) == 0 || load_acq(&m->stopped);   /* acq: pair with rel in rt_leave, m_sleep, rni_m_stop */
+        uint32_t era = load_acq(&sched.frozen);   /* acq: pairs with rel in rni_thaw */
+
+        if (!is_frozen(era)) {
+                store_rlx(&m->stop, 0);   /* rlx: ordered by the fence */
+                /* If this came over a new freezer's stop = 1, then its frozen, which is older, is seen below. */
+                fence_full();   /* pairs with the CAS of frozen in rni_freeze */
+                era = load_rlx(&sched.frozen);   /* rlx: ordered by the fence */
+                if (!is_frozen(era))
+                        return;
+        }
+        store_rel(&m->stopped, era);   /* rel: pairs with acq in m_still */
+        while (load_acq(&sched.frozen) == era)   /* acq: pairs with rel in rni_thaw */
+                rni_futex_wait(&sched.frozen, era);
+}
+
+static bool m_still(struct m *m, uint32_t era)
+{
+        return load_acq(&m->in_rt) == 0 || load_acq(&m->stopped) == era;   /* acq: pair with rel in rt_leave, m_sleep, rni_m_stop */
+}
+
+/* The era that is ours. Somebody else dumps: we stand still for them first, unless we die, and then theirs will do. */
+static uint32_t begin_era(struct m *self, bool dying)
+{
+        for (;;) {
+                uint32_t era = load_rlx(&sched.frozen);   /* rlx: the CAS decides */
+
+                if (!is_frozen(era) && cas(&sched.frozen, era, era + 1))
+                        return era + 1;
+                if (is_frozen(era) && dying)
+                        return era;
+                if (is_frozen(era))
+                        rni_m_stop(self);
+        }
 }
 
 void rni_freeze(bool dying)
 {
         struct m *self = rni_self(), *m;
+        uint32_t era = begin_era(self, dying);
         int tries = 0;
 
-        while (!cas(&sched.frozen, 0, 1)) {   /* somebody else dumps: we stand still for them first */
-                if (dying)
-                        break;
-                rni_m_stop(self);
-        }
         for (m = sched.all_m; m; m = m->all_next)
                 if (m != self)
                         store_rlx(&m->stop, 1);   /* rlx: ordered by the heavy fence */
         rni_fence_heavy();   /* light side: rt_enter and every switch point */
         for (m = sched.all_m; m; m = m->all_next)
-                while (m != self && !m_still(m)) {
+                while (m != self && !m_still(m, era)) {
                         if (dying && ++tries > DYING_TRIES)
                                 return;   /* it may wait for a lock that the dying thread holds */
                         rni_cpu_yield();
@@ -57,6 +81,8 @@ void rni_freeze(bool dying)
 
 void rni_thaw(void)
 {
-        store_rel(&sched.frozen, 0);   /* rel: pairs with acq in rni_m_stop */
+        for (struct m *m = sched.all_m; m; m = m->all_next)
+                store_rlx(&m->stop, 0);   /* rlx: ordered by the rel below */
+        store_rel(&sched.frozen, load_rlx(&sched.frozen) + 1);   /* rel: pairs with acq in rni_m_stop; rlx: ours */
         rni_futex_wake(&sched.frozen, INT32_MAX);
 }

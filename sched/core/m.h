@@ -40,7 +40,7 @@ struct m {
         struct g *picked;              /* chosen by who switched to the scheduler loop; NULL: find one */
 
         a32 park;                      /* futex: enum park_word */
-        a32 stopped;                   /* 1: stands still for a freeze */
+        a32 stopped;                   /* stands still for the freeze of this number */
         bool idle;                     /* in sched.idle_m: under sched.lock */
         bool spinning;                 /* looks for work; counted in sched.nspinning */
         bool foreign;

@@ -41,7 +41,7 @@ struct sched {
         aword keeper_until;             /* when the keeper wakes; 0: no keeper. Written under lock, read by who adds a timer */
         a32 nprocs;                     /* MAXPROCS; written under lock */
         a32 np;                         /* Ps that exist: allp[0..np-1] never go */
-        a32 frozen;                     /* no M may resume a goroutine */
+        a32 frozen;                     /* odd: no M may resume a goroutine (freeze.c) */
         a32 main_exited;                /* goroutine 1 called rn_exit */
         a32 stack_waiters;              /* length of stack_queue */
         aword nspawned_no_p, nexited_no_p;   /* by threads without a P; nspawned - nexited as in a P */
@@ -187,7 +187,7 @@ void rni_deadlock_look(void);                    /* no lock held: if all Ms are 
 _Noreturn void rni_deadlock_report(void);                  /* no lock held; does not return */
 
 /* -- freeze.c -- */
-void rni_freeze(bool dying);                     /* no goroutine is resumed from here on; waits until all Ms stand still. Entered */
+void rni_freeze(bool dying);                     /* no goroutine is resumed from here on; waits until all Ms stand still, those of the last freeze after a step. Entered */
 void rni_thaw(void);
 void rni_m_stop(struct m *m);                    /* at a switch point: stands still while frozen */
 
