@@ -6,7 +6,7 @@
 
 #include "sched/core/sched.h"
 
-enum { BATCH = RUNQ_SIZE / 2 };
+enum { BATCH = RUNQ_SIZE / 2, FEW = 32 };
 
 #define sched rni_sched
 
@@ -131,14 +131,16 @@ static void prefetch(struct g *const *g, unsigned n)
                 g_prefetch(g[i]);
 }
 
-struct g *rni_gq_get(struct p *p)
+/* p's share, as far as there is room in its ring and in some, which takes `most`. */
+static inline struct g *get(struct p *p, struct g **some, unsigned most)
 {
-        unsigned len = runq_len(&p->runq), room = len < BATCH ? BATCH - len : 1, n, share;
-        struct g *some[BATCH];
+        unsigned room = (RUNQ_SIZE - runq_len(&p->runq)) / 2, n;
 
+        if (most > room)
+                most = room ? room : 1;
         lock_acquire(&sched.lock, RANK_SCHED);
-        share = load_rlx(&sched.gq_n) / load_rlx(&sched.nprocs) + 1;   /* rlx: under the lock */
-        n = take(some, share < room ? share : room);
+        n = load_rlx(&sched.gq_n) / load_rlx(&sched.nprocs) + 1;   /* rlx: under the lock */
+        n = take(some, n < most ? n : most);
         count(0 - n);
         lock_release(&sched.lock, RANK_SCHED);
         prefetch(some, n);
@@ -147,14 +149,16 @@ struct g *rni_gq_get(struct p *p)
         return n ? some[0] : NULL;
 }
 
-struct g *rni_gq_get_one(void)
+struct g *rni_gq_get(struct p *p)
 {
-        struct g *g = NULL;
-        unsigned n;
+        struct g *some[BATCH];
 
-        lock_acquire(&sched.lock, RANK_SCHED);
-        n = take(&g, 1);
-        count(0 - n);
-        lock_release(&sched.lock, RANK_SCHED);
-        return g;
+        return get(p, some, BATCH);
+}
+
+struct g *rni_gq_get_few(struct p *p)
+{
+        struct g *some[FEW];
+
+        return get(p, some, FEW);
 }

@@ -30,7 +30,8 @@ void rni_gq_put(struct g *const *g, unsigned n);
 void rni_gq_put_list(struct g_list *l);
 /* One to run, p's share of the others into its ring; NULL: empty. */
 struct g *rni_gq_get(struct p *p);
-/* Just the first, for a P with work of its own; with a small frame, because it is called on goroutines' stacks. */
-struct g *rni_gq_get_one(void);
+/* The same for a P with work of its own, every so often: a few, so that a long global queue does not starve behind local work that never ends; with a small
+ * frame, because it is called on goroutines' stacks. */
+struct g *rni_gq_get_few(struct p *p);
 
 #endif

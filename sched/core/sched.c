@@ -61,7 +61,7 @@ static inline struct g *pick(struct m *m)
         if (unlikely(tick % GLOBAL_EVERY == 0)) {   /* what must not be starved by local work */
                 if (p->id >= (int)load_rlx(&rni_sched.nprocs))   /* rlx: seen sooner or later */
                         return NULL;   /* the scheduler loop retires it */
-                g = load_rlx(&rni_sched.gq_n) ? rni_gq_get_one() : NULL;   /* rlx: a hint; the get locks */
+                g = load_rlx(&rni_sched.gq_n) ? rni_gq_get_few(p) : NULL;   /* rlx: a hint; the get locks */
                 if (g)
                         return g;
         }

@@ -72,17 +72,15 @@ static void first_in_first_out_in_any_batches(void **state)
                 put(in, n, rni_rand_below(&rand, 2));
                 in += n;
                 for (n = rni_rand_below(&rand, 4); n-- > 0 && out < in;) {
-                        if (rni_rand_below(&rand, 2)) {
-                                assert_ptr_equal(rni_gq_get_one(), &gs[out++]);
-                                continue;
-                        }
-                        for (struct g *g = rni_gq_get(p); g; g = runq_get(&p->runq))
+                        bool few = rni_rand_below(&rand, 2);
+
+                        for (struct g *g = few ? rni_gq_get_few(p) : rni_gq_get(p); g; g = runq_get(&p->runq))
                                 assert_ptr_equal(g, &gs[out++]);
                 }
                 assert_int_equal(rni_sched.gq_n, in - out);
         }
         assert_null(rni_gq_get(p));
-        assert_null(rni_gq_get_one());
+        assert_null(rni_gq_get_few(p));
         assert_null(rni_sched.gq.head);
 }
 
@@ -96,9 +94,18 @@ static void a_p_takes_its_share_as_far_as_there_is_room(void **state)
         rni_sched.nprocs = 1;
         put(40, 300, false);
         assert_ptr_equal(rni_gq_get(p), &gs[11]);
-        assert_int_equal(runq_len(&p->runq), RUNQ_SIZE / 2 - 1);
-        assert_ptr_equal(rni_gq_get(p), &gs[11 + RUNQ_SIZE / 2 - 10]);
-        assert_int_equal(runq_len(&p->runq), RUNQ_SIZE / 2 - 1);
+        assert_int_equal(runq_len(&p->runq), 10 + (RUNQ_SIZE - 10) / 2 - 1);
+        for (unsigned room = 2; room > 1;) {
+                unsigned len = runq_len(&p->runq), out = 340 - rni_sched.gq_n;
+
+                room = (RUNQ_SIZE - len) / 2;
+                assert_ptr_equal(rni_gq_get_few(p), &gs[out]);
+                assert_int_equal(runq_len(&p->runq), len + (room < 32 ? room : 32) - 1);
+        }
+        while (runq_len(&p->runq) < RUNQ_SIZE)
+                assert_true(runq_put(&p->runq, &gs[0]));
+        assert_non_null(rni_gq_get_few(p));   /* the ring is full: one, and none into it */
+        assert_int_equal(runq_len(&p->runq), RUNQ_SIZE);
         while (runq_get(&p->runq) || rni_gq_get(p))
                 continue;
         assert_int_equal(rni_sched.gq_n, 0);
@@ -119,14 +126,16 @@ static void without_memory_for_a_block_nothing_is_lost(void **state)
         assert_non_null(rni_sched.gq.links.head);
         assert_int_equal(rni_sched.gq_n, 1500);
         for (int n = 0; n < 1500; n++) {
-                struct g *g = rni_gq_get_one();
+                struct g *g = runq_get(&p->runq);
 
+                if (!g)
+                        g = rni_gq_get(p);
                 assert_non_null(g);
                 assert_false(seen[g - gs]);
                 seen[g - gs] = true;
         }
         refusing = false;
-        assert_null(rni_gq_get_one());
+        assert_null(rni_gq_get(p));
         assert_non_null(rni_sched.gq.spare);   /* those that were in use */
         while (spare) {
                 struct gq_block *next = spare->next;
