@@ -27,7 +27,7 @@ struct mutex {
         a32 word;
 };
 _Static_assert(sizeof(struct mutex) <= sizeof(rn_mutex), "fits");
-_Static_assert(LOCKED == 1 && offsetof(struct mutex, word) == 0, "rn_mutex_lock_ in <runnel/sync.h>");
+_Static_assert(LOCKED == 1 && offsetof(struct mutex, word) == 0, "rn_mutex_lock_ and rn_mutex_unlock_ in <runnel/sync.h>");
 
 static inline a32 *word_of(rn_mutex *mu)
 {
@@ -216,7 +216,7 @@ static struct g *hand_over(a32 *word)
 
 static inline bool nobody_parked(const a32 *word)
 {
-        return load_rlx(&rni_parked[rni_spot(word)]) == 0;   /* rlx: F1 comes before */
+        return load_rlx(&rn_parked_[rni_spot(word)]) == 0;   /* rlx: F1 comes before */
 }
 
 /* word is free, and may be gone; who is to be readied, or NULL. Behind F1. */
@@ -263,7 +263,8 @@ static rni_noinline void unlock_starving(a32 *word, unsigned old)
         rni_compiler_barrier();   /* as in lock_slow */
 }
 
-void rn_mutex_unlock(rn_mutex *mu)
+/* <runnel/sync.h> has the fast path a second time, inline; it calls rn_mutex_wake_. */
+void (rn_mutex_unlock)(rn_mutex *mu)
 {
         a32 *word = word_of(mu);
         unsigned old = load_rlx(word);   /* rlx: the owner's, but for STARVING */
@@ -275,9 +276,14 @@ void rn_mutex_unlock(rn_mutex *mu)
         /* Fast path: nobody starves, nobody is parked. */
         san_release(word);
         store_rel(word, 0);   /* rel: pairs with acq in the locks; our last access */
-        rni_compiler_barrier();   /* F1, if there are light fences; otherwise wake_slow has it */
-        if (unlikely(!rni_membarrier_on) || unlikely(!nobody_parked(word)))
+        rni_compiler_barrier();   /* F1, if there are light fences; otherwise the bucket is hot and wake_slow has it */
+        if (unlikely(!nobody_parked(word)))
                 wake_slow(word);
+}
+
+void rn_mutex_wake_(uintptr_t mu)
+{
+        wake_slow((const a32 *)mu);
 }
 
 void rni_mutex_unlock_entered(rn_mutex *mu)

@@ -6,7 +6,7 @@ enum { SPINS = 40 };    /* as the runtime's lock: about a microsecond */
 enum { COOL_AFTER = 16 };   /* times BUDGET looks in vain */
 
 a32 rni_word_sleepers[SPOTS];
-a32 rni_parked[SPOTS];
+a32 rn_parked_[SPOTS] = { [0 ... SPOTS - 1] = PARKED_NEW };
 static struct bucket buckets[SPOTS];
 
 /* -- the word lock -- */
@@ -55,7 +55,7 @@ static struct bucket *bucket_of(const volatile void *addr)
 
 static a32 *count_of(const struct bucket *b)
 {
-        return &rni_parked[b - buckets];
+        return &rn_parked_[b - buckets];
 }
 
 static void count(const struct bucket *b, int n)
@@ -93,7 +93,7 @@ static void announce(struct bucket *b)
         if (load_rlx(count_of(b)) & PARKED_HOT) {   /* rlx: under the lock */
                 fetch_add(count_of(b), 1);   /* F2: full; pairs with F1 in rni_parking_wake */
         } else {
-                store_rlx(count_of(b), PARKED_HOT | 1);   /* rlx: a cold bucket counts 0; the fence follows */
+                store_rlx(count_of(b), PARKED_HOT | 1);   /* rlx: a cold bucket counts 0, a new one nothing; the fence follows */
                 rni_fence_heavy();   /* F2; light side: the release in mutex.c */
         }
 }
@@ -155,6 +155,12 @@ struct waiter *rni_parking_first(struct bucket *b, const volatile void *addr)
         return w && w->index == PARKED ? w : NULL;
 }
 
+/* The bucket is empty. */
+static void cool(struct bucket *b)
+{
+        store_rlx(count_of(b), rni_membarrier_on ? 0 : PARKED_HOT);   /* rlx: who reads the old value looks in vain once more */
+}
+
 struct g *rni_parking_wake(const volatile void *addr)
 {
         struct bucket *b = bucket_of(addr);
@@ -166,6 +172,8 @@ struct g *rni_parking_wake(const volatile void *addr)
                         return NULL;
         }
         rni_bucket_lock(addr);
+        if (load_rlx(count_of(b)) == PARKED_NEW)   /* rlx: under the lock */
+                cool(b);
         w = rni_parking_first(b, addr);
         if (w) {
                 w->index = WOKEN;
@@ -185,6 +193,6 @@ void rni_parking_cool(const volatile void *addr)
                 return;
         rni_bucket_lock(addr);
         if (!b->chains)
-                store_rlx(count_of(b), 0);   /* rlx: who reads it too late looks in vain once more */
+                cool(b);
         rni_bucket_unlock(b);
 }

@@ -5,7 +5,7 @@
  * The word lock is bit 0 of a word of the object: struct lock (sched/core/lock.h) whose sleepers are counted in a table, so that unlocking ends with the store.
  *
  * The parking lot is for the mutex, which is released by a plain store: who waits stands in a bucket chosen by the mutex's address. A bucket holds a chain of addresses, each with its waiters first come
- * first; one address with many waiters costs no more than one with one. rni_parked[] says apart from the buckets, densely, how many chains of each want to be woken: chains whose first
+ * first; one address with many waiters costs no more than one with one. rn_parked_[] says apart from the buckets, densely, how many chains of each want to be woken: chains whose first
  * waiter is parked. While the first is on its way, woken but not there yet, nobody else of its chain is woken.
  *
  *                  add            wake (by who released)         had it: leave
@@ -15,19 +15,19 @@
  *
  * The two who must not miss each other:
  *
- *   releaser   word = 0;  F1;  reads rni_parked             waiter   rni_parked += 1;  F2;  reads word, parks if it is taken
+ *   releaser   word = 0;  F1;  reads rn_parked_             waiter   rn_parked_ += 1;  F2;  reads word, parks if it is taken
  *
  * The bug would be that the releaser reads 0 and the waiter reads "taken", both old. Of the six interleavings of the four steps five are harmless in any order of fences: if the releaser's store comes first of all,
  * the waiter finds the word free; if its load comes last of all, it finds the waiter. Only a store that is still on its way (in the processor's store buffer) while the load is done makes both old: that the fences forbid.
- * The bucket is cold (rni_parked == 0) or hot (PARKED_HOT set):
+ * The bucket is cold (rn_parked_ == 0) or hot (PARKED_HOT set; always, where there is no membarrier):
  *
  *   cold   F1 is light (the compiler only), F2 is heavy (membarrier): it puts a full barrier into the releaser's stream at some point X. A load before X has its store before X too, and the
- *          waiter, who looks after X, sees it. A load after X sees rni_parked != 0. From then on the bucket is hot.
+ *          waiter, who looks after X, sees it. A load after X sees rn_parked_ != 0. From then on the bucket is hot.
  *   hot    whoever reads PARKED_HOT runs a full fence and reads again, and F2 is a full fence: one of the two fences comes first, and the other side's read sees what was stored before it.
  *          A releaser that read 0 did so before the X of the waiter who made the bucket hot, so its store is older than that: see cold.
  *
  * So membarrier is paid once for a contended time, not once for a wait. A bucket cools down, under its lock and only when it is empty, after some thousand releases that found
- * nobody; the next waiter then pays F2 heavy again. Three more cases:
+ * nobody; the next waiter then pays F2 heavy again. It begins NEW, so that the first who looks boots the runtime, which knows whether there is membarrier. Three more cases:
  *
  *   - A waiter whose chain exists and has a PARKED first adds nothing: the first one's += is older than any look at the word after it.
  *   - A waiter whose chain has a WOKEN first adds nothing either: the WOKEN one either takes the object, and its own release finds the chain (leave counts it again, and a thread sees its own stores),
@@ -107,8 +107,10 @@ static inline void rni_word_unlock(a32 *word, unsigned value)
 /* -- the parking lot -- */
 
 #define PARKED_HOT 0x80000000u
+#define PARKED_NEW 0x40000000u   /* nobody has parked or looked yet: it is not known which fences there are */
 
-extern a32 rni_parked[SPOTS];   /* chains that want to be woken, and PARKED_HOT; written under the bucket's lock */
+/* rn_parked_[]: chains that want to be woken, and PARKED_HOT; or PARKED_NEW. Written under the bucket's lock. An unlock in the caller reads it: <runnel/sync.h>. */
+_Static_assert(sizeof(rn_parked_) / sizeof(*rn_parked_) == SPOTS, "");
 
 /* A waiter in the lot: obj is the address, next the one behind it. The first of its chain has in prev the first of the bucket's next chain, and in elem the chain's last. */
 enum parked { PARKED, WOKEN };   /* index */
@@ -134,7 +136,7 @@ bool rni_parking_leave(struct bucket *b, struct waiter *w);
 /* The first, if it is parked. */
 struct waiter *rni_parking_first(struct bucket *b, const volatile void *addr);
 
-/* After addr was released and rni_parked was found not 0: whom the caller is to ready, or NULL. */
+/* After addr was released and rn_parked_ was found not 0: whom the caller is to ready, or NULL. */
 struct g *rni_parking_wake(const volatile void *addr);
 /* BUDGET releases have found nobody. */
 void rni_parking_cool(const volatile void *addr);

@@ -28,6 +28,7 @@ struct wg {
         struct waiter *waiters;
 };
 _Static_assert(sizeof(struct wg) <= sizeof(rn_wg), "fits");
+_Static_assert(FLAGS == 0xff && SHIFT == 8 && offsetof(struct wg, word) == 0 && sizeof(AO_t) == sizeof(uintptr_t), "rn_wg_add_ in <runnel/sync.h>");
 
 static struct wg *inside(rn_wg *wg)
 {
@@ -110,31 +111,28 @@ static inline AO_t add(struct wg *wg, intptr_t n)
         return fetch_add(&wg->word, (AO_t)n << SHIFT);
 }
 
-static rni_noinline void add_slow(struct wg *wg, intptr_t n, AO_t old) __asm__("rn_wg_add.slow");
-static rni_noinline void add_slow(struct wg *wg, intptr_t n, AO_t old)
+/* Somebody waits, or the counter is negative now. */
+rni_noinline void rn_wg_added_(rn_wg *wg, intptr_t n, uintptr_t old)
 {
-        if (after_add(wg, n, old)) {
+        if (after_add(inside(wg), n, old)) {
                 rt_enter();
-                release_waiters(wg);
+                release_waiters(inside(wg));
                 rt_leave();
         }
 }
 
-/* Fast path of these two: nobody waits. Without a frame. */
-void rn_wg_add(rn_wg *wg, int n)
+/* Fast path of these two: nobody waits. <runnel/sync.h> has it a second time, inline. */
+void (rn_wg_add)(rn_wg *wg, int n)
 {
         AO_t old = add(inside(wg), n);
 
         if (!plain_add(old, n))
-                add_slow(inside(wg), n, old);
+                rn_wg_added_(wg, n, old);
 }
 
-void rn_wg_done(rn_wg *wg)
+void (rn_wg_done)(rn_wg *wg)
 {
-        AO_t old = add(inside(wg), -1);
-
-        if (!plain_add(old, -1))
-                add_slow(inside(wg), -1, old);
+        (rn_wg_add)(wg, -1);
 }
 
 /* -- wait -- */

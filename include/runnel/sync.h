@@ -34,6 +34,17 @@ typedef struct rn_sem {
 extern "C" {
 #endif
 
+/* Fast paths that are a few instructions are made in the caller, but for the race detector, who wants to see the calls. What they know of the objects and of
+ * the library is part of its binary interface. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RN_CALLS_ONLY_
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define RN_CALLS_ONLY_
+#endif
+
 /* -- WaitGroup: counts goroutines and waits for the last -- */
 
 /* Adds n, which may be negative, to the counter; at 0 all waiters return.
@@ -47,6 +58,27 @@ RN_API void rn_wg_add(rn_wg *wg, int n);
  * Context: goroutine or thread. Parks: never.
  * Orders: all before a done happens before the return of a wait that it ends. */
 RN_API void rn_wg_done(rn_wg *wg);
+
+/* Their fast path: the counter is above the low byte, where a bit says that somebody waits. */
+#ifndef RN_CALLS_ONLY_
+RN_API void rn_wg_added_(rn_wg *wg, intptr_t n, uintptr_t old);
+
+static inline void rn_wg_add_(rn_wg *wg, int n)
+{
+        typedef uintptr_t __attribute__((__may_alias__)) word;
+        uintptr_t change = (uintptr_t)n << 8, old = __atomic_fetch_add((word *)(void *)wg, change, __ATOMIC_SEQ_CST);
+
+        if (__builtin_expect((old & 0xff) != 0 || (intptr_t)(old + change) < 0, 0))
+                rn_wg_added_(wg, n, old);
+}
+
+static inline void rn_wg_done_(rn_wg *wg)
+{
+        rn_wg_add_(wg, -1);
+}
+#define rn_wg_add(wg, n) rn_wg_add_((wg), (n))
+#define rn_wg_done(wg)   rn_wg_done_(wg)
+#endif
 
 /* Waits until the counter is 0.
  * Context: goroutine or thread. Parks: may. Orders: as rn_wg_done. */
@@ -65,13 +97,8 @@ RN_API void rn_wg_spawn(rn_wg *wg, const struct rn_call *call);
  * Orders: an unlock happens before the return of the next lock. */
 RN_API void rn_mutex_lock(rn_mutex *m);
 
-/* Its fast path, m is free, in the caller. The race detector wants to see the call. */
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define RN_TSAN_
-#endif
-#endif
-#if !defined(__SANITIZE_THREAD__) && !defined(RN_TSAN_)
+/* Its fast path: m is free. */
+#ifndef RN_CALLS_ONLY_
 static inline void rn_mutex_lock_(rn_mutex *m)
 {
         typedef uint32_t __attribute__((__may_alias__)) word;
@@ -91,6 +118,29 @@ RN_API bool rn_mutex_trylock(rn_mutex *m);
  * Errors: fatal if m is not locked.
  * Context: goroutine or thread. Parks: never, but may let the next owner run first. Orders: as rn_mutex_lock. */
 RN_API void rn_mutex_unlock(rn_mutex *m);
+
+/* Its fast path: nobody starves, nobody is parked. m may be gone after the store; the table is found by its address alone. */
+#ifndef RN_CALLS_ONLY_
+extern __attribute__((__visibility__("default"))) volatile unsigned rn_parked_[1024];
+RN_API void rn_mutex_wake_(uintptr_t m);
+
+static inline void rn_mutex_unlock_(rn_mutex *m)
+{
+        typedef uint32_t __attribute__((__may_alias__)) word;
+        word *w = (word *)(void *)m;
+        uintptr_t at = (uintptr_t)w;
+
+        if (__builtin_expect(__atomic_load_n(w, __ATOMIC_RELAXED) != 1, 0)) {
+                rn_mutex_unlock(m);
+                return;
+        }
+        __atomic_store_n(w, (word)0, __ATOMIC_RELEASE);
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        if (__builtin_expect(rn_parked_[(at >> 3 ^ at >> 13) & 1023] != 0, 0))
+                rn_mutex_wake_(at);
+}
+#define rn_mutex_unlock(m) rn_mutex_unlock_(m)
+#endif
 
 /* -- RWMutex: one writer, or any number of readers. Readers who come while a writer waits wait behind it; a writer's
  * unlock lets all go who wait to read then, before the next writer -- */

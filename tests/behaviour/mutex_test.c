@@ -93,6 +93,41 @@ static void hammer_it(int goroutines, int threads, int rounds)
         CHECK(rn_mutex_trylock(&h.mu));
 }
 
+struct by_call {
+        rn_mutex mu;
+        int n;
+};
+
+/* The functions, of which most callers have the fast half inline. */
+static void lock_by_call(void *arg)
+{
+        struct by_call *b = arg;
+
+        for (int i = 0; i < BEHAVE_SCALE(1000); i++) {
+                if (i & 1)
+                        rn_mutex_lock(&b->mu);
+                else
+                        (rn_mutex_lock)(&b->mu);
+                b->n++;
+                if (i % 50 == 0)
+                        rn_yield();
+                if (i & 2)
+                        rn_mutex_unlock(&b->mu);
+                else
+                        (rn_mutex_unlock)(&b->mu);
+        }
+}
+
+static void calls_and_their_inline_halves_go_together(void)
+{
+        struct by_call b = { .n = 0 };
+        rn_wg wg = { { 0 } };
+
+        behave_crowd(&wg, 7, 1, lock_by_call, &b);
+        rn_wg_wait(&wg);
+        CHECK_EQ(b.n, 8 * BEHAVE_SCALE(1000));
+}
+
 static void excludes_10_goroutines_of_1000_rounds(void)
 {
         for (int i = 0; i < 5; i++)
@@ -508,6 +543,7 @@ static const struct behave_test tests[] = {
         BEHAVE_BOTH(zero_value_is_unlocked),
         BEHAVE_BOTH(trylock_fails_on_a_held_mutex_and_takes_a_free_one),
         BEHAVE_BOTH(excludes_10_goroutines_of_1000_rounds),
+        BEHAVE_BOTH(calls_and_their_inline_halves_go_together),
         BEHAVE_BOTH(excludes_threads),
         BEHAVE_BOTH(excludes_goroutines_and_threads),
         BEHAVE(short_sections_are_counted_exactly),

@@ -329,7 +329,42 @@ static void interrupted_waits_neither_end_early_nor_hang(void)
         pthread_join(t, NULL);
 }
 
+struct punctual {
+        atomic_int who;
+        atomic_llong latest;
+        int rounds;
+};
+
+static void time_many(void *arg)
+{
+        struct punctual *p = arg;
+        uint64_t s = behave_stream((uint64_t)atomic_fetch_add(&p->who, 1));
+
+        for (int i = 0; i < p->rounds; i++) {
+                rn_time due = rn_deadline(behave_below(&s, 200) * RN_USEC);
+                rn_timer *t = rn_timer_new(due - rn_now());
+
+                rn_wait(rn_timer_chan(t));
+                if (rn_now() - due > atomic_load(&p->latest))
+                        atomic_store(&p->latest, rn_now() - due);
+                rn_unref(t);
+        }
+}
+
+/* The runtime looks every second whether all are asleep for ever, and would find a timer then that nobody keeps. */
+static void no_timer_waits_until_something_else_happens(void)
+{
+        struct punctual p = { .rounds = BEHAVE_SCALE(1000) };
+        rn_wg wg = { { 0 } };
+
+        for (int i = 0; i < 10; i++)
+                behave_go(i % 5 ? GOROUTINE : THREAD, &wg, time_many, &p);
+        rn_wg_wait(&wg);
+        CHECK(atomic_load(&p.latest) < 900 * RN_MSEC);
+}
+
 static const struct behave_test tests[] = {
+        BEHAVE_BOTH(no_timer_waits_until_something_else_happens),
         BEHAVE_BOTH(sleep_never_returns_early),
         BEHAVE_BOTH(sleep_of_0_and_less_returns_at_once),
         BEHAVE_BOTH(sleep_until_a_point_that_has_passed_returns_at_once),

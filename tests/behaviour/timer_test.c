@@ -423,40 +423,6 @@ static void timers_are_moved_while_thousands_of_sleeps_end(void)
         rn_unref(t);
 }
 
-struct punctual {
-        atomic_int who;
-        atomic_llong latest;
-        int rounds;
-};
-
-static void time_many(void *arg)
-{
-        struct punctual *p = arg;
-        uint64_t s = behave_stream((uint64_t)atomic_fetch_add(&p->who, 1));
-
-        for (int i = 0; i < p->rounds; i++) {
-                rn_time due = rn_deadline(behave_below(&s, 200) * RN_USEC);
-                rn_timer *t = rn_timer_new(due - rn_now());
-
-                rn_wait(rn_timer_chan(t));
-                if (rn_now() - due > atomic_load(&p->latest))
-                        atomic_store(&p->latest, rn_now() - due);
-                rn_unref(t);
-        }
-}
-
-/* The runtime looks every second whether all are asleep for ever, and would find a timer then that nobody keeps. */
-static void no_timer_waits_until_something_else_happens(void)
-{
-        struct punctual p = { .rounds = BEHAVE_SCALE(1000) };
-        rn_wg wg = { { 0 } };
-
-        for (int i = 0; i < 10; i++)
-                behave_go(i % 5 ? GOROUTINE : THREAD, &wg, time_many, &p);
-        rn_wg_wait(&wg);
-        CHECK(atomic_load(&p.latest) < 900 * RN_MSEC);
-}
-
 static void stop_one(void *t)
 {
         rn_timer_stop(t);
@@ -699,7 +665,6 @@ static const struct behave_test tests[] = {
         BEHAVE_BOTH(moving_a_timer_to_an_earlier_time_does_not_lose_it),
         BEHAVE(any_mix_of_far_stop_and_near_loses_nothing),
         BEHAVE(timers_are_moved_while_thousands_of_sleeps_end),
-        BEHAVE_BOTH(no_timer_waits_until_something_else_happens),
         BEHAVE(timers_stopped_from_elsewhere_do_not_fire),
         BEHAVE(of_two_that_wait_one_gets_the_value),
         BEHAVE(who_waits_keeps_waiting_when_the_time_is_moved_away),

@@ -363,6 +363,21 @@ static void negative_counter_panics_and_leaves_it_usable(void)
         rn_wg_wait(&wg);
 }
 
+/* The functions, of which most callers have the fast half inline. */
+static void calls_and_their_inline_halves_go_together(void)
+{
+        for (int i = 0; i < BEHAVE_SCALE(1000); i++) {
+                rn_wg wg = { { 0 } };
+
+                (rn_wg_add)(&wg, 2);
+                rn_wg_add(&wg, 1);
+                rn_go((rn_wg_done), &wg);
+                rn_go(done_after, &wg, i % 4);
+                (rn_wg_done)(&wg);
+                rn_wg_wait(&wg);
+        }
+}
+
 static void large_counts(void)
 {
         rn_wg wg = { { 0 } };
@@ -413,6 +428,7 @@ static const struct behave_test tests[] = {
         BEHAVE_BOTH(wg_go_is_done_when_the_goroutine_exits),
         BEHAVE_BOTH(counted_goroutines_may_add_more),
         BEHAVE_BOTH(negative_counter_panics_and_leaves_it_usable),
+        BEHAVE_BOTH(calls_and_their_inline_halves_go_together),
         BEHAVE_BOTH(large_counts),
         BEHAVE_BOTH(works_at_any_alignment_inside_a_struct),
 };
