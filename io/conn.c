@@ -40,10 +40,10 @@ static int accept_one(struct fdop *op, struct sockaddr *addr, socklen_t *len)
         return waited;
 }
 
-int rn_fd_accept_until(int fd, struct sockaddr *addr, socklen_t *len, rn_time t)
+int rni_fd_accept(int fd, struct sockaddr *addr, socklen_t *len, rn_time t, struct fdop_end *end)
 {
         struct fdop op;
-        int r = rni_fdop_begin(&op, fd, FD_READ | FD_STRICT, t), err;
+        int r = rni_fdop_begin(&op, fd, FD_READ | FD_STRICT, t, end), err;
         unsigned kind;
 
         if (r < 0)
@@ -62,9 +62,17 @@ int rn_fd_accept_until(int fd, struct sockaddr *addr, socklen_t *len, rn_time t)
         return r;
 }
 
+int rn_fd_accept_until(int fd, struct sockaddr *addr, socklen_t *len, rn_time t)
+{
+        int r = rni_fd_accept(fd, addr, len, t, NULL);
+
+        rni_compiler_barrier();   /* no tail call: a frame for the dump */
+        return r;
+}
+
 int rn_fd_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
-        int r = rn_fd_accept_until(fd, addr, len, RN_NEVER);
+        int r = rni_fd_accept(fd, addr, len, RN_NEVER, NULL);
 
         rni_compiler_barrier();   /* no tail call: a frame for the dump */
         return r;
@@ -104,10 +112,10 @@ int rni_io_connect(struct fdop *op, const struct sockaddr *addr, socklen_t len)
 }
 
 /* The number may be that of a descriptor which something else closed: rni_pd_open sees whether it is in the set. */
-int rn_fd_connect_until(int fd, const struct sockaddr *addr, socklen_t len, rn_time t)
+int rni_fd_connect(int fd, const struct sockaddr *addr, socklen_t len, rn_time t, struct fdop_end *end)
 {
         struct fdop op;
-        int r = rni_fdop_begin(&op, fd, FD_WRITE | FD_STRICT | FD_ANEW, t);
+        int r = rni_fdop_begin(&op, fd, FD_WRITE | FD_STRICT | FD_ANEW, t, end);
 
         if (r < 0)
                 return r;
@@ -116,9 +124,17 @@ int rn_fd_connect_until(int fd, const struct sockaddr *addr, socklen_t len, rn_t
         return r == 0 ? rni_pd_open(fd) : r;
 }
 
+int rn_fd_connect_until(int fd, const struct sockaddr *addr, socklen_t len, rn_time t)
+{
+        int r = rni_fd_connect(fd, addr, len, t, NULL);
+
+        rni_compiler_barrier();   /* no tail call: a frame for the dump */
+        return r;
+}
+
 int rn_fd_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
-        int r = rn_fd_connect_until(fd, addr, len, RN_NEVER);
+        int r = rni_fd_connect(fd, addr, len, RN_NEVER, NULL);
 
         rni_compiler_barrier();   /* no tail call: a frame for the dump */
         return r;

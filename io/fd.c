@@ -68,10 +68,10 @@ static ssize_t read_once(struct fdop *op, void *buf, size_t n)
         return r;
 }
 
-ssize_t rn_fd_read_until(int fd, void *buf, size_t n, rn_time t)
+ssize_t rni_fd_read(int fd, void *buf, size_t n, rn_time t, struct fdop_end *end)
 {
         struct fdop op;
-        ssize_t r = rni_fdop_begin(&op, fd, FD_READ, t);
+        ssize_t r = rni_fdop_begin(&op, fd, FD_READ, t, end);
 
         if (r < 0 || n == 0) {
                 rni_fdop_end(&op);
@@ -90,18 +90,26 @@ ssize_t rn_fd_read_until(int fd, void *buf, size_t n, rn_time t)
         return r;
 }
 
-ssize_t rn_fd_read(int fd, void *buf, size_t n)
+ssize_t rn_fd_read_until(int fd, void *buf, size_t n, rn_time t)
 {
-        ssize_t r = rn_fd_read_until(fd, buf, n, RN_NEVER);
+        ssize_t r = rni_fd_read(fd, buf, n, t, NULL);
 
         rni_compiler_barrier();   /* no tail call: a frame for the dump */
         return r;
 }
 
-ssize_t rn_fd_recvfrom_until(int fd, void *buf, size_t n, struct sockaddr *from, socklen_t *len, rn_time t)
+ssize_t rn_fd_read(int fd, void *buf, size_t n)
+{
+        ssize_t r = rni_fd_read(fd, buf, n, RN_NEVER, NULL);
+
+        rni_compiler_barrier();   /* no tail call: a frame for the dump */
+        return r;
+}
+
+ssize_t rni_fd_recvfrom(int fd, void *buf, size_t n, struct sockaddr *from, socklen_t *len, rn_time t, struct fdop_end *end)
 {
         struct fdop op;
-        ssize_t r = rni_fdop_begin(&op, fd, FD_READ, t);
+        ssize_t r = rni_fdop_begin(&op, fd, FD_READ, t, end);
 
         if (r < 0)
                 return r;
@@ -113,6 +121,14 @@ ssize_t rn_fd_recvfrom_until(int fd, void *buf, size_t n, struct sockaddr *from,
                 san_acquire(&rni_io_order);
                 san_write(buf, (size_t)r < n ? (size_t)r : n);
         }
+        return r;
+}
+
+ssize_t rn_fd_recvfrom_until(int fd, void *buf, size_t n, struct sockaddr *from, socklen_t *len, rn_time t)
+{
+        ssize_t r = rni_fd_recvfrom(fd, buf, n, from, len, t, NULL);
+
+        rni_compiler_barrier();   /* no tail call: a frame for the dump */
         return r;
 }
 
@@ -147,11 +163,11 @@ static ssize_t write_all(struct fdop *op, const char *buf, size_t n, size_t *don
         return r;
 }
 
-ssize_t rn_fd_write_until(int fd, const void *buf, size_t n, size_t *done, rn_time t)
+ssize_t rni_fd_write(int fd, const void *buf, size_t n, size_t *done, rn_time t, struct fdop_end *end)
 {
         struct fdop op;
         size_t out = 0;
-        ssize_t r = rni_fdop_begin(&op, fd, FD_WRITE, t);
+        ssize_t r = rni_fdop_begin(&op, fd, FD_WRITE, t, end);
 
         if (r == 0) {
                 san_read(buf, n);
@@ -164,18 +180,26 @@ ssize_t rn_fd_write_until(int fd, const void *buf, size_t n, size_t *done, rn_ti
         return r < 0 ? r : (ssize_t)n;
 }
 
-ssize_t rn_fd_write(int fd, const void *buf, size_t n)
+ssize_t rn_fd_write_until(int fd, const void *buf, size_t n, size_t *done, rn_time t)
 {
-        ssize_t r = rn_fd_write_until(fd, buf, n, NULL, RN_NEVER);
+        ssize_t r = rni_fd_write(fd, buf, n, done, t, NULL);
 
         rni_compiler_barrier();   /* no tail call: a frame for the dump */
         return r;
 }
 
-ssize_t rn_fd_sendto_until(int fd, const void *buf, size_t n, const struct sockaddr *to, socklen_t len, rn_time t)
+ssize_t rn_fd_write(int fd, const void *buf, size_t n)
+{
+        ssize_t r = rni_fd_write(fd, buf, n, NULL, RN_NEVER, NULL);
+
+        rni_compiler_barrier();   /* no tail call: a frame for the dump */
+        return r;
+}
+
+ssize_t rni_fd_sendto(int fd, const void *buf, size_t n, const struct sockaddr *to, socklen_t len, rn_time t, struct fdop_end *end)
 {
         struct fdop op;
-        ssize_t r = rni_fdop_begin(&op, fd, FD_WRITE, t);
+        ssize_t r = rni_fdop_begin(&op, fd, FD_WRITE, t, end);
 
         if (r < 0)
                 return r;
@@ -188,11 +212,19 @@ ssize_t rn_fd_sendto_until(int fd, const void *buf, size_t n, const struct socka
         return r;
 }
 
+ssize_t rn_fd_sendto_until(int fd, const void *buf, size_t n, const struct sockaddr *to, socklen_t len, rn_time t)
+{
+        ssize_t r = rni_fd_sendto(fd, buf, n, to, len, t, NULL);
+
+        rni_compiler_barrier();   /* no tail call: a frame for the dump */
+        return r;
+}
+
 /* -- waiting -- */
 
 /* Asking first, then making sure that a change will be told, then asking again: see polldesc.h. Whoever else uses fd does not read until -EAGAIN, so that an edge tells nothing about
  * what there is now, and may close it. */
-int rn_fd_wait(int fd, int events, rn_time t)
+int rni_fd_wait(int fd, int events, rn_time t, struct fdop_end *end)
 {
         bool in = (events & RN_READ) != 0, out = (events & RN_WRITE) != 0;
         struct fdop op;
@@ -200,7 +232,7 @@ int rn_fd_wait(int fd, int events, rn_time t)
 
         if (!known(events))
                 return -EINVAL;
-        r = rni_fdop_begin(&op, fd, (unsigned)events, t);
+        r = rni_fdop_begin(&op, fd, (unsigned)events, t, end);
         if (r < 0)
                 return r;
         r = rni_os_poll(fd, in, out);
@@ -216,5 +248,13 @@ int rn_fd_wait(int fd, int events, rn_time t)
         rni_fdop_end(&op);
         if (r > 0)
                 san_acquire(&rni_io_order);
+        return r;
+}
+
+int rn_fd_wait(int fd, int events, rn_time t)
+{
+        int r = rni_fd_wait(fd, events, t, NULL);
+
+        rni_compiler_barrier();   /* no tail call: a frame for the dump */
         return r;
 }

@@ -129,14 +129,14 @@ static int new_socket(int family)
         return r;
 }
 
-static int dial_one(int family, const struct sockaddr *addr, socklen_t len, rn_time t)
+static int dial_one(int family, const struct sockaddr *addr, socklen_t len, rn_time t, struct fdop_end *end)
 {
         int fd = new_socket(family), r;
         struct fdop op;
 
         if (fd < 0)
                 return fd;
-        r = rni_fdop_begin(&op, fd, FD_WRITE, t);
+        r = rni_fdop_begin(&op, fd, FD_WRITE, t, end);
         if (r == 0)
                 r = rni_io_connect(&op, addr, len);
         rni_fdop_end(&op);
@@ -160,15 +160,15 @@ static rn_time share(rn_time deadline, int n)
         return part < left ? deadline - left + part : deadline;
 }
 
-static int dial_list(const struct addrinfo *list, rn_time deadline)
+static int dial_list(const struct addrinfo *list, rn_time deadline, struct fdop_end *end)
 {
         int n = 0, first = 0, r = -ENOENT;
 
         for (const struct addrinfo *a = list; a; a = a->ai_next)
                 n++;
         for (const struct addrinfo *a = list; a; a = a->ai_next, n--) {
-                r = dial_one(a->ai_family, a->ai_addr, a->ai_addrlen, share(deadline, n));
-                if (r >= 0)
+                r = dial_one(a->ai_family, a->ai_addr, a->ai_addrlen, share(deadline, n), end);
+                if (r >= 0 || r == -ECANCELED)
                         return r;
                 if (first == 0)
                         first = r;
@@ -178,7 +178,7 @@ static int dial_list(const struct addrinfo *list, rn_time deadline)
         return first ? first : r;
 }
 
-int rn_dial(const char *addr, rn_time deadline)
+int rni_dial(const char *addr, rn_time deadline, struct fdop_end *end)
 {
         struct spec s = { .list = NULL };
         int r = parse(&s, addr);
@@ -186,13 +186,21 @@ int rn_dial(const char *addr, rn_time deadline)
         if (r == 0 && deadline != 0 && deadline != RN_NEVER && deadline <= rn_now())
                 r = -ETIMEDOUT;
         if (r == 0 && s.local)
-                return dial_one(AF_UNIX, (const struct sockaddr *)&s.un, s.un_len, deadline);
+                return dial_one(AF_UNIX, (const struct sockaddr *)&s.un, s.un_len, deadline, end);
         if (r == 0)
                 r = resolve(&s);
         if (r == 0) {
-                r = dial_list(s.list, deadline);
+                r = dial_list(s.list, deadline, end);
                 freeaddrinfo(s.list);
         }
+        return r;
+}
+
+int rn_dial(const char *addr, rn_time deadline)
+{
+        int r = rni_dial(addr, deadline, NULL);
+
+        rni_compiler_barrier();   /* no tail call: a frame for the dump */
         return r;
 }
 

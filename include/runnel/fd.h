@@ -21,6 +21,7 @@
 
 #include <sys/types.h>
 
+#include <runnel/ctx.h>
 #include <runnel/types.h>
 
 /* <sys/socket.h> is for who calls it: names like listen and connect are a program's own until then. */
@@ -113,6 +114,18 @@ RN_API int rn_fd_deadline(int fd, int events, rn_time t);
  * Orders: happens before the return of a call that it ends. */
 RN_API int rn_fd_close(int fd);
 
+/* The same calls, ended by the end of ctx instead of a deadline. Only when a call would have to wait is it looked whether that comes;
+ * a context that has ended already fails it in any case. ctx is borrowed for the call.
+ * Errors: rn_ctx_err, that is -ECANCELED or -ETIMEDOUT; those of the calls above. rn_fd_connect_ctx: the kernel goes on trying.
+ * Context: goroutine or thread. Parks: may. Orders: as those; what ends ctx happens before the return of a call that it ends. */
+RN_API ssize_t rn_fd_read_ctx(int fd, void *buf, size_t n, const rn_ctx *ctx);
+RN_API ssize_t rn_fd_write_ctx(int fd, const void *buf, size_t n, size_t *done, const rn_ctx *ctx);
+RN_API ssize_t rn_fd_recvfrom_ctx(int fd, void *buf, size_t n, struct sockaddr *from, rn_socklen *len, const rn_ctx *ctx);
+RN_API ssize_t rn_fd_sendto_ctx(int fd, const void *buf, size_t n, const struct sockaddr *to, rn_socklen len, const rn_ctx *ctx);
+RN_API int rn_fd_accept_ctx(int fd, struct sockaddr *addr, rn_socklen *len, const rn_ctx *ctx);
+RN_API int rn_fd_connect_ctx(int fd, const struct sockaddr *addr, rn_socklen len, const rn_ctx *ctx);
+RN_API int rn_fd_wait_ctx(int fd, int events, const rn_ctx *ctx);
+
 /* Connects to addr and returns a descriptor, the caller's: a stream socket, non-blocking, close-on-exec, TCP_NODELAY. addr is
  *   "host:port"     host is a name, or an IPv4 address in numbers; port is a number, or the name of a service
  *   "[::1]:port"    an IPv6 address, "[fe80::1%eth0]:port" with its scope
@@ -125,6 +138,11 @@ RN_API int rn_fd_close(int fd);
  * -ETIMEDOUT; those of socket(2) and rn_fd_connect.
  * Context: goroutine or thread. Parks: may. Orders: as rn_fd_accept. */
 RN_API int rn_dial(const char *addr, rn_time deadline);
+
+/* The same, ended by the end of ctx; its deadline is shared out as above.
+ * Errors: rn_ctx_err; as rn_dial.
+ * Context: goroutine or thread. Parks: may. Orders: as rn_fd_accept. */
+RN_API int rn_dial_ctx(const char *addr, const rn_ctx *ctx);
 
 /* Listens on addr and returns a descriptor, the caller's: non-blocking, close-on-exec, SO_REUSEADDR; TCP_NODELAY, which the accepted
  * ones inherit. addr as for rn_dial; the port 0 takes a free one (getsockname(2) tells which), ":port" listens on all

@@ -6,10 +6,41 @@
 
 #include "sched/core/netpoll.h"
 
-static void commit_unlock(struct g *g, void *pd)
+/* -- the end of a context, if the call has one -- */
+
+static bool end_lock(const struct fdop *op)
 {
+        return !op->end || op->end->lock(op->end);
+}
+
+static void end_unlock(const struct fdop *op)
+{
+        if (op->end)
+                op->end->unlock(op->end);
+}
+
+/* Both are locked. */
+static void commit_unlock(struct g *g, void *arg)
+{
+        struct fdop op = *(struct fdop *)arg;   /* gone from the stack of g once the descriptor is unlocked */
+
         (void)g;
-        pd_unlock(pd);
+        pd_unlock(op.pd);
+        end_unlock(&op);
+}
+
+/* Locked and claimable; not at the return. True: something else than the deadline ended it, and w says what, unless it was the end. */
+static bool park_with_end(struct fdop *op, struct g *g, int64_t until)
+{
+        bool fired;
+
+        if (op->end)
+                op->end->queue(op->end, g);
+        fired = rni_park_until(commit_unlock, op, WAIT_IO, until);
+        rt_leave();
+        if (op->end)
+                op->end->leave(op->end);
+        return fired;
 }
 
 static bool dead(const struct fdop *op)
@@ -41,7 +72,7 @@ static void queue_remove(struct fd_side *s, struct waiter *w)
                 s->last = w->prev;
 }
 
-/* Locked, and again at the return. */
+/* Locked, and the descriptor again at the return. */
 static int wait_to_own(struct fdop *op, struct fd_side *s)
 {
         struct g *g = rt_enter_locked()->g;
@@ -51,14 +82,42 @@ static int wait_to_own(struct fdop *op, struct fd_side *s)
         *w = (struct waiter){ .g = g, .obj = op->pd };
         rni_claim_begin(g);
         queue_add(s, w);
-        fired = rni_park_until(commit_unlock, op->pd, WAIT_IO, op->until);
-        rt_leave();
+        fired = park_with_end(op, g, op->until);
         pd_lock(op->pd);
-        if (!fired) {
+        if (g->fired != w) {
                 if (w->queued)
                         queue_remove(s, w);
-                return -ETIMEDOUT;
+                return fired ? -ECANCELED : -ETIMEDOUT;
         }
+        return dead(op) ? -EBADF : 0;
+}
+
+/* Before a wait the end is locked, and the descriptor, which ranks behind it, once more. */
+static int lock_to_wait(struct fdop *op)
+{
+        if (!op->end)
+                return 0;
+        pd_unlock(op->pd);
+        if (!end_lock(op)) {
+                pd_lock(op->pd);
+                return -ECANCELED;
+        }
+        pd_lock(op->pd);
+        return 0;
+}
+
+static int own_later(struct fdop *op, struct fd_side *s)
+{
+        int r;
+
+        if (op->until == 0)
+                return -ETIMEDOUT;
+        r = lock_to_wait(op);
+        if (r < 0)
+                return r;
+        if (!dead(op) && s->busy)
+                return wait_to_own(op, s);
+        end_unlock(op);
         return dead(op) ? -EBADF : 0;
 }
 
@@ -67,7 +126,7 @@ static int own(struct fdop *op, struct fd_side *s)
         int r = 0;
 
         if (unlikely(s->busy))
-                r = op->until == 0 ? -ETIMEDOUT : wait_to_own(op, s);
+                r = own_later(op, s);
         if (r < 0)
                 return r;
         s->busy = true;
@@ -124,11 +183,11 @@ static int begin_locked(struct fdop *op)
         return r;
 }
 
-int rni_fdop_begin(struct fdop *op, int fd, unsigned sides, int64_t until)
+int rni_fdop_begin(struct fdop *op, int fd, unsigned sides, int64_t until, struct fdop_end *end)
 {
         int r = rni_pd_start();
 
-        *op = (struct fdop){ .fd = fd, .sides = sides, .until = until < 0 ? 1 : until };
+        *op = (struct fdop){ .fd = fd, .sides = sides, .until = until < 0 ? 1 : until, .end = end };
         rni_budget(rni_self());   /* a loop of calls that need not wait lets others run */
         if (r == 0)
                 r = rni_pd_get(fd, &op->pd);
@@ -138,7 +197,7 @@ int rni_fdop_begin(struct fdop *op, int fd, unsigned sides, int64_t until)
         return begin_locked(op);
 }
 
-/* Locked; not at the return. */
+/* Locked; neither at the return. */
 static int park(struct fdop *op, int64_t until, bool paused)
 {
         struct pd *pd = op->pd;
@@ -158,8 +217,7 @@ static int park(struct fdop *op, int64_t until, bool paused)
         pd->users--;
         if (!rni_net_listening())
                 rni_sysmon_need();   /* all Ms may come to compute */
-        fired = rni_park_until(commit_unlock, pd, WAIT_IO, until);
-        rt_leave();
+        fired = park_with_end(op, g, until);
         san_acquire(pd);
         pd_lock(pd);
         FOR_SIDES(op, s)
@@ -170,7 +228,7 @@ static int park(struct fdop *op, int64_t until, bool paused)
         op->live = !dead(op);
         if (op->live) {
                 pd->users++;
-                r = fired && w->ok == WAKE_EVENT ? 0 : -ETIMEDOUT;
+                r = g->fired == w ? (w->ok == WAKE_EVENT ? 0 : -ETIMEDOUT) : fired ? -ECANCELED : -ETIMEDOUT;
         }
         pd_unlock(pd);
         return r;
@@ -222,11 +280,14 @@ int rni_fdop_wait(struct fdop *op)
         int r;
 
         op->drained = false;
+        if (!end_lock(op))
+                return -ECANCELED;
         pd_lock(op->pd);
         r = prepare(op, &l);
         if (r == 0)
                 return park(op, op->until, false);
         pd_unlock(op->pd);
+        end_unlock(op);
         rni_pd_ready(&l);
         return r < 0 ? r : 0;
 }
@@ -238,14 +299,17 @@ int rni_fdop_pause(struct fdop *op, int64_t d)
 
         if (op->until < until)
                 until = op->until;
+        if (!end_lock(op))
+                return -ECANCELED;
         pd_lock(op->pd);
         if (dead(op) || op->until == 0 || too_late(op)) {
                 r = dead(op) ? -EBADF : -ETIMEDOUT;
                 pd_unlock(op->pd);
+                end_unlock(op);
                 return r;
         }
         r = park(op, until, true);
-        if (r < 0 && op->live) {   /* whose time was up? */
+        if (r == -ETIMEDOUT && op->live) {   /* whose time was up? */
                 pd_lock(op->pd);
                 r = dead(op) ? -EBADF : too_late(op) ? -ETIMEDOUT : 0;
                 pd_unlock(op->pd);

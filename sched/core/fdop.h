@@ -5,9 +5,19 @@
 
 #include "sched/core/polldesc.h"
 
+/* Something besides time and close that ends the waits of a call: the end of a context (io/ctx.c). Its lock ranks before a descriptor's and is held from its last look until the G has
+ * parked, so that it cannot come unseen. */
+struct fdop_end {
+        bool (*lock)(struct fdop_end *e);              /* false: it has come, and is not locked */
+        void (*queue)(struct fdop_end *e, struct g *g);   /* locked: from now on it claims g's present wait */
+        void (*unlock)(struct fdop_end *e);
+        void (*leave)(struct fdop_end *e);             /* the wait is over, whatever ended it. No lock held, not entered */
+};
+
 /* A call under way: on its caller's stack. */
 struct fdop {
         struct pd *pd;
+        struct fdop_end *end;          /* NULL: none */
         int64_t until;                 /* TIMER_NEVER: none; 0: does not wait */
         int fd;
         unsigned gen;
@@ -17,9 +27,9 @@ struct fdop {
         bool came_short;               /* a read did; set by the caller */
 };
 
-/* Opens fd if need be and takes the sides, waiting for them. 0; -ETIMEDOUT: a deadline has passed, ready or not; -EBADF: no descriptor, or closed meanwhile; other -errno: cannot be opened. Not entered. */
-int rni_fdop_begin(struct fdop *op, int fd, unsigned sides, int64_t until);
-/* After -EAGAIN: waits until it is worth another try: 0. -ETIMEDOUT, -EBADF as above, other -errno: no memory to wait. */
+/* Opens fd if need be and takes the sides, waiting for them. 0; -ETIMEDOUT: a deadline has passed, ready or not; -EBADF: no descriptor, or closed meanwhile; -ECANCELED: end has come; other -errno: cannot be opened. Not entered. */
+int rni_fdop_begin(struct fdop *op, int fd, unsigned sides, int64_t until, struct fdop_end *end);
+/* After -EAGAIN: waits until it is worth another try: 0. -ETIMEDOUT, -EBADF, -ECANCELED as above, other -errno: no memory to wait. */
 int rni_fdop_wait(struct fdop *op);
 /* Waits for d, edge or not: 0, or as rni_fdop_wait. */
 int rni_fdop_pause(struct fdop *op, int64_t d);

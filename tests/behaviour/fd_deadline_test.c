@@ -3,31 +3,12 @@
  * machine: limits here are generous. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
+#include "tests/support/ends.h"
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <sys/socket.h>
 
 #define LATE (5 * RN_SEC)   /* of a machine that does other things too */
-
-struct ends {
-        int r, w;
-};
-
-static struct ends new_pair(void)
-{
-        int p[2];
-
-        if (socketpair(AF_UNIX, SOCK_STREAM, 0, p) < 0)
-                abort();
-        return (struct ends){ p[0], p[1] };
-}
-
-static void close_both(struct ends e)
-{
-        CHECK_EQ(rn_fd_close(e.r), 0);
-        CHECK_EQ(rn_fd_close(e.w), 0);
-}
 
 static char much[1 << 20];
 

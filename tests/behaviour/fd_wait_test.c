@@ -2,61 +2,9 @@
  * rn_fd_wait: for libraries that read, write and close by themselves, so that it goes by what poll(2) sees and not by what came. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
+#include "tests/support/ends.h"
 
 #include <errno.h>
-#include <sys/socket.h>
-
-struct ends {
-        int r, w;
-};
-
-static struct ends new_pipe(void)
-{
-        int p[2];
-
-        if (pipe(p) < 0)
-                abort();
-        return (struct ends){ p[0], p[1] };
-}
-
-static struct ends new_pair(void)
-{
-        int p[2];
-
-        if (socketpair(AF_UNIX, SOCK_STREAM, 0, p) < 0)
-                abort();
-        return (struct ends){ p[0], p[1] };
-}
-
-static void close_both(struct ends e)
-{
-        CHECK_EQ(rn_fd_close(e.r), 0);
-        CHECK_EQ(rn_fd_close(e.w), 0);
-}
-
-typedef struct ends maker(void);
-static maker *const makers[] = { new_pipe, new_pair };
-#define EACH_KIND(m) for (size_t m = 0; m < sizeof makers / sizeof *makers; m++)
-
-struct reading {
-        int fd;
-        size_t want;
-        char buf[64];
-        ssize_t got;
-};
-
-static void read_it(void *arg)
-{
-        struct reading *r = arg;
-
-        rn_set_name("reader");
-        r->got = rn_fd_read(r->fd, r->buf, r->want);
-}
-
-static void until_reader_waits(void)
-{
-        BEHAVE_UNTIL(behave_parked("reader", "IO wait") == 1);
-}
 
 static void wait_for_read(struct ends *e, atomic_int *got)
 {
