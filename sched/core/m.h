@@ -47,7 +47,7 @@ struct m {
         bool stays;                    /* its thread does not end: the initial one */
         unsigned budget;               /* channel fast paths left before the time slice is looked at */
         unsigned runnext_runs;         /* picks from runnext since the last look at the clock */
-        int64_t chain_start;           /* when the running chain of them was first looked at; 0: not yet */
+        int64_t chain_start;           /* when the running chain of them began, or was first looked at; 0: not yet */
         struct p *nextp;               /* handed over by who wakes it */
         struct m *idle_next, *idle_prev;   /* sched.lock; idle_next also in sched.dead_m */
         int64_t idle_until;            /* a surplus M that is idle so long ends; TIMER_NEVER: it stays */

@@ -26,15 +26,16 @@ enum {
         SLICE_NS = 10000000
 };
 
-/* Gs that ready each other through runnext share one time slice; when it is over, who waits in the ring has a turn. The slice begins at the first look. */
+/* Gs that ready each other through runnext share one time slice; when it is over, who waits in the ring has a turn. The slice begins when the one before it was over, if that is why the chain began,
+ * otherwise at the first look. */
 static rni_noinline bool chain_over(struct m *m)
 {
-        int64_t now = rni_clock();
+        int64_t now = rni_clock(), since = m->chain_start;
 
         m->runnext_runs = 0;
-        if (m->chain_start == 0)
+        if (since == 0 || now - since > SLICE_NS)
                 m->chain_start = now;
-        return now - m->chain_start > SLICE_NS;
+        return since != 0 && now - since > SLICE_NS;
 }
 
 static inline bool timers_due(struct p *p)
@@ -71,9 +72,9 @@ static inline struct g *pick(struct m *m)
                         m->runnext_runs++;
                         return g;
                 }
+                m->runnext_runs = 0;
+                m->chain_start = 0;
         }
-        m->runnext_runs = 0;
-        m->chain_start = 0;
         g = runq_get(&p->runq);
         return g ? g : runq_take_next(&p->runq);
 }
