@@ -10,7 +10,7 @@
 static void commit_unlock(struct g *g, void *arg)
 {
         (void)g;
-        hchan_unlock(arg);
+        hchan_unlock_last(arg);   /* g may have gone on, and taken the last reference back */
 }
 
 static _Noreturn rni_cold void block_for_ever(enum wait_reason why)

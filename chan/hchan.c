@@ -44,7 +44,7 @@ void rni_hchan_leave(struct hchan *c)
 {
         bool last = c->orphan && !waited_on(c);
 
-        hchan_unlock(c);
+        hchan_unlock_last(c);   /* an orphan is freed by another who leaves later */
         if (last)
                 rni_hchan_free(c);
 }

@@ -49,6 +49,12 @@ static inline void hchan_unlock(struct hchan *c)
         lock_release(&c->lock, RANK_HCHAN);
 }
 
+/* For who holds no reference, or for another: c may be gone when this has unlocked it (core/lock.h). */
+static inline void hchan_unlock_last(struct hchan *c)
+{
+        lock_release_last(&c->lock, RANK_HCHAN);
+}
+
 void rni_hchan_free(struct hchan *c);
 /* The last reference has gone: frees c, or leaves that to those who still wait. */
 void rni_hchan_last(struct hchan *c);

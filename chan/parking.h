@@ -58,17 +58,6 @@ static inline void rni_ready_woken(struct g_list *woken)
         rt_leave();
 }
 
-/* -- where an address has its place in the tables -- */
-
-enum { SPOT_BITS = 10, SPOTS = 1 << SPOT_BITS };
-
-static inline unsigned rni_spot(const volatile void *addr)
-{
-        uintptr_t a = (uintptr_t)addr;
-
-        return (unsigned)(a >> 3 ^ a >> (3 + SPOT_BITS)) & (SPOTS - 1);   /* on the path of every unlock: cheap before good */
-}
-
 /* -- the word lock -- */
 
 enum { WORD_LOCK = 1 };

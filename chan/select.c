@@ -126,7 +126,7 @@ static void unlock_all(const struct select *s)
                 struct hchan *c = case_chan(s, s->order[i].lock);
 
                 if (i == 0 || c != case_chan(s, s->order[i - 1].lock))
-                        hchan_unlock(c);
+                        hchan_unlock_last(c);   /* in a commit the goroutine goes on with the last of these, and may free it */
         }
 }
 

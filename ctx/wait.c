@@ -29,7 +29,7 @@ static void commit_unlock(struct g *g, void *arg)
 
         (void)g;
         rni_sem_unlock(b.sem);
-        hchan_unlock(b.done);
+        hchan_unlock_last(b.done);
 }
 
 /* Both are locked. True: granted. */

@@ -28,9 +28,10 @@ static bool end_lock(struct fdop_end *e)
         return false;
 }
 
+/* In the commit of a park, too, when e is gone as soon as this has unlocked it. */
 static void end_unlock(struct fdop_end *e)
 {
-        hchan_unlock(inside(e)->done);
+        hchan_unlock_last(inside(e)->done);
 }
 
 static void end_queue(struct fdop_end *e, struct g *g)

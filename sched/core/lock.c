@@ -7,6 +7,8 @@
 #include "sched/core/m.h"
 #endif
 
+a32 rni_lock_sleepers[SPOTS];
+
 enum { SPINS = 40 };   /* about a microsecond: longer than any section under these locks, shorter than a sleep */
 
 void rni_lock_slow(struct lock *l)
@@ -17,13 +19,16 @@ void rni_lock_slow(struct lock *l)
                         return;
         }
         fetch_add(&l->sleepers, 1);
-        rni_fence_heavy();   /* light side: lock_release */
+        fetch_add(&rni_lock_sleepers[rni_spot(l)], 1);
+        rni_fence_heavy();   /* light side: lock_release, lock_release_last */
         while (!cas_acq(&l->word, 0, 1))   /* acq: pairs with rel in lock_release */
                 rni_futex_wait(&l->word, 1);
         fetch_add(&l->sleepers, (unsigned)-1);
+        fetch_add(&rni_lock_sleepers[rni_spot(l)], (unsigned)-1);
 }
 
-void rni_lock_wake(struct lock *l)
+/* The address only: l may be gone, and a wake too many is looked through. */
+void rni_lock_wake(const struct lock *l)
 {
         rni_futex_wake(&l->word, 1);
 }

@@ -8,7 +8,12 @@
  * The bug would be: unlock reads sleepers == 0, the sleeper reads word == 1. The heavy fence puts a full barrier into the unlocker's
  * instruction stream at some point X. If the load of sleepers comes before X, so does the store of word = 0, and the
  * sleeper, who looks after X, sees 0. If it comes after X, it sees sleepers >= 1. The futex compares word again in the kernel, so a wake between look and sleep is not
- * lost either. Never held across a park; ranks in sched/base/lockrank.h. Zero is an unlocked lock. */
+ * lost either.
+ *
+ * Unlocking looks into the lock once more after it is free, so it is for who keeps the object alive. An M that unlocks an object on behalf of a goroutine that has just parked does not: the goroutine may be
+ * resumed, and free the object, in between. That is what lock_release_last is for: it looks for sleepers in a static table, by the lock's address. Who sleeps counts in both.
+ *
+ * Never held across a park; ranks in sched/base/lockrank.h. Zero is an unlocked lock. */
 #ifndef RNI_CORE_LOCK_H
 #define RNI_CORE_LOCK_H
 
@@ -21,8 +26,21 @@ struct lock {
         a32 sleepers;   /* threads that sleep or are about to */
 };
 
+/* -- where an address has its place in static tables: this one, and those of chan/parking.h -- */
+
+enum { SPOT_BITS = 10, SPOTS = 1 << SPOT_BITS };
+
+static inline unsigned rni_spot(const volatile void *addr)
+{
+        uintptr_t a = (uintptr_t)addr;
+
+        return (unsigned)(a >> 3 ^ a >> (3 + SPOT_BITS)) & (SPOTS - 1);   /* on the path of every unlock of a mutex: cheap before good */
+}
+
+extern a32 rni_lock_sleepers[SPOTS];
+
 void rni_lock_slow(struct lock *l);
-void rni_lock_wake(struct lock *l);
+void rni_lock_wake(const struct lock *l);
 
 #ifdef RNI_DEBUG
 void rni_lock_note(const struct lock *l, enum lock_rank rank, bool taken);
@@ -48,6 +66,16 @@ static inline void lock_release(struct lock *l, enum lock_rank rank)
         store_rel(&l->word, 0);   /* rel: pairs with acq in lock_acquire */
         rni_fence_light();   /* heavy side: rni_lock_slow */
         if (unlikely(load_rlx(&l->sleepers) != 0))   /* StoreLoad: light fence here, heavy fence in rni_lock_slow */
+                rni_lock_wake(l);
+}
+
+/* The store is the last access to *l, and to what it lies in. */
+static inline void lock_release_last(struct lock *l, enum lock_rank rank)
+{
+        rni_lock_note(l, rank, false);
+        store_rel(&l->word, 0);   /* rel: as above */
+        rni_fence_light();   /* as above */
+        if (unlikely(load_rlx(&rni_lock_sleepers[rni_spot(l)]) != 0))   /* rlx: as above */
                 rni_lock_wake(l);
 }
 
