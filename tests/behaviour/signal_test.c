@@ -11,9 +11,13 @@
 
 extern char **environ;
 
+/* TSan keeps a signal that the kernel gives to another thread until that thread calls into libc, which an idle M never does: there it goes to this one. */
 static void raise_in_process(int sig)
 {
-        kill(getpid(), sig);
+        if (BEHAVE_TSAN)
+                raise(sig);
+        else
+                kill(getpid(), sig);
 }
 
 /* The program's own handler, for signals that would end it otherwise. */
