@@ -102,9 +102,14 @@ RN_API void rn_mutex_lock(rn_mutex *m);
 static inline void rn_mutex_lock_(rn_mutex *m)
 {
         typedef uint32_t __attribute__((__may_alias__)) word;
+#ifdef __clang__
         word free_ = 0;
+        bool ours = __atomic_compare_exchange_n((word *)(void *)m, &free_, (word)1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+#else   /* one that is free is 0; one that is not has this bit. On x86 this is lock bts, the cheapest of the locked instructions */
+        bool ours = !(__atomic_fetch_or((word *)(void *)m, (word)1, __ATOMIC_ACQUIRE) & 1);
+#endif
 
-        if (__builtin_expect(!__atomic_compare_exchange_n((word *)(void *)m, &free_, (word)1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED), 0))
+        if (__builtin_expect(!ours, 0))
                 rn_mutex_lock(m);
 }
 #define rn_mutex_lock(m) rn_mutex_lock_(m)
