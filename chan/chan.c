@@ -64,12 +64,21 @@ static inline bool elem_is_word(size_t size)
         return size == 8 || size == 4;
 }
 
-static inline void elem_copy_word(void *to, const void *from, size_t size)
+/* To or from a slot. Without a multiplication: what follows the locked instruction is a chain that the next one waits for. */
+static inline void slot_put_word(struct hchan *c, const void *from)
 {
-        if (size == 8)
-                __builtin_memcpy(to, from, 8);
+        if (c->size == 8)
+                __builtin_memcpy(c->buf + (size_t)c->sendx * 8, from, 8);
         else
-                __builtin_memcpy(to, from, 4);
+                __builtin_memcpy(c->buf + (size_t)c->sendx * 4, from, 4);
+}
+
+static inline void slot_get_word(void *to, const struct hchan *c)
+{
+        if (c->size == 8)
+                __builtin_memcpy(to, c->buf + (size_t)c->recvx * 8, 8);
+        else
+                __builtin_memcpy(to, c->buf + (size_t)c->recvx * 4, 4);
 }
 
 /* False: not locked, or the budget is used up (0 then), or tools watch: the slow path sees to it. */
@@ -145,7 +154,7 @@ void rn_chan_send(rn_anychan ch, const void *elem)
                 send_slow(ch, elem);
         } else if (load_rlx(&c->count) < c->cap && !waitq_first(&c->recvq) && !load_rlx(&c->closed) &&   /* rlx: under the lock */
                    elem_is_word(c->size)) {
-                elem_copy_word(hchan_slot(c, c->sendx), elem, c->size);
+                slot_put_word(c, elem);
                 c->sendx = hchan_next(c, c->sendx);
                 store_rlx(&c->count, load_rlx(&c->count) + 1);   /* rlx: under the lock; published by its release */
                 hchan_unlock(c);
@@ -252,7 +261,7 @@ bool rn_chan_recv(rn_anychan ch, void *into)
         if (unlikely(!c) || unlikely(!fast_lock(c)))
                 return recv_slow(ch, into);
         if (load_rlx(&c->count) > 0 && !waitq_first(&c->sendq) && into && elem_is_word(c->size)) {   /* rlx: under the lock */
-                elem_copy_word(into, hchan_slot(c, c->recvx), c->size);
+                slot_get_word(into, c);
                 c->recvx = hchan_next(c, c->recvx);
                 store_rlx(&c->count, load_rlx(&c->count) - 1);   /* rlx: under the lock; published by its release */
                 hchan_unlock(c);
