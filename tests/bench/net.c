@@ -15,7 +15,7 @@ enum { SAMPLES = 1000 };
 
 static void serve(int fd)
 {
-        char buf[4096];
+        char buf[2048];
         ssize_t n;
 
         while ((n = rn_fd_read(fd, buf, sizeof buf)) > 0 && rn_fd_write(fd, buf, (size_t)n) == n)
@@ -94,5 +94,6 @@ static const struct work works[] = { { "echo", echo }, { "deadline", deadlines }
 
 int main(int argc, char **argv)
 {
-        return bench_main(argc, argv, works, sizeof(works) / sizeof(works[0]));
+        (void)argc;
+        return bench_main(argv, works, sizeof(works) / sizeof(works[0]));
 }

@@ -17,7 +17,7 @@ import (
 
 func serve(c net.Conn) {
 	defer c.Close()
-	buf := make([]byte, 4096)
+	buf := make([]byte, 2048)
 	for {
 		n, err := c.Read(buf)
 		if err != nil {
@@ -68,5 +68,5 @@ func deadline() {
 }
 
 func main() {
-	benchMain([]work{{"echo", echo}, {"deadline", deadline}})
+	benchMain(work{"echo", echo}, work{"deadline", deadline})
 }
