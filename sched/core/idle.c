@@ -325,7 +325,8 @@ static unsigned decisions(unsigned np)
         return sum;
 }
 
-/* While others take decisions, work may come up any moment, and to be woken for it would cost them a system call each time: then we look for up to LOOKS times. */
+/* While others take decisions, work may come up any moment, and to be woken for it would cost them a system call each time: then we look for up to LOOKS times.
+ * In between the processor is for whoever else wants it: another process, a thread in C code. */
 static struct g *steal(struct m *m)
 {
         struct p *p = m->p;
@@ -348,8 +349,7 @@ static struct g *steal(struct m *m)
                         if (g)
                                 return g;
                 }
-                for (int i = 0; i < OBSERVE; i++)
-                        cpu_relax();
+                rni_cpu_yield();
                 now = decisions(np);
                 if (now == before || load_rlx(&m->stop) != 0 || deadline_passed())   /* rlx: ordered by the asker's heavy fence */
                         break;

@@ -245,7 +245,7 @@ void rni_ready_list(struct g_list *l)
 {
         struct m *m = rni_self();
         struct g_list rest = { NULL, NULL, 0 };
-        bool local = m->p && l->n <= READY_LOCAL;
+        bool local = m->p && l->n <= READY_LOCAL && load_rlx(&rni_sched.gq_n) == 0;   /* rlx: a hint. Who waits in the global queue was there before */
         struct g *g;
 
         while ((g = g_list_pop(l)) != NULL) {
