@@ -6,6 +6,11 @@
 #include "tests/support/behave.h"
 #include "tests/support/gate.h"
 
+#include <netdb.h>
+#include <netinet/in.h>
+#include <resolv.h>
+#include <sys/socket.h>
+
 /* TSan takes the start of a thread for a write to its errno that nothing orders before us. */
 static __attribute__((noinline, no_sanitize_thread)) int errno_now(void)
 {
@@ -69,6 +74,56 @@ static void fread_lets_others_run(void)
         rn_wg_wait(&wg);
         fclose(f);
         close(g.fd[1]);
+}
+
+/* A name server that knows nothing: the question comes back with the code for that. */
+static void answer_nothing(int fd, rn_wg *wg)
+{
+        unsigned char q[512];
+        struct sockaddr_in from;
+        socklen_t len = sizeof from;
+        ssize_t n = rn_fd_recvfrom_until(fd, q, sizeof q, (struct sockaddr *)&from, &len, RN_NEVER);
+
+        if (CHECK(n > 12)) {
+                q[2] |= 0x80;                              /* an answer */
+                q[3] = (unsigned char)((q[3] & 0xf0) | 3);   /* no such name */
+                CHECK_EQ(rn_fd_sendto_until(fd, q, (size_t)n, (struct sockaddr *)&from, len, RN_NEVER), n);
+        }
+        rn_wg_done(wg);
+}
+
+/* TSan takes what one goroutine after the other writes into the thread's resolver for a race. */
+static __attribute__((noinline, no_sanitize_thread)) void asks(const struct sockaddr_in *server, int *result)
+{
+        const struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM };
+        struct addrinfo *list = NULL;
+
+        res_init();
+        _res.nscount = 1;
+        _res.nsaddr_list[0] = *server;
+        _res.options &= ~(unsigned long)(RES_DEFNAMES | RES_DNSRCH);
+        _res.retrans = 60;
+        *result = getaddrinfo("nobody.invalid.", "80", &hints, &list);
+        if (list)
+                freeaddrinfo(list);
+}
+
+static void getaddrinfo_lets_run_the_server_that_it_asks(void)
+{
+        struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+        int fd = socket(AF_INET, SOCK_DGRAM, 0), result = 0;
+        socklen_t len = sizeof a;
+        rn_wg asking = { { 0 } }, answering = { { 0 } };
+
+        CHECK_EQ(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+        CHECK_EQ(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+        rn_wg_add(&answering, 1);
+        rn_go(answer_nothing, fd, &answering);
+        rn_wg_go(&asking, asks, &a, &result);
+        rn_wg_wait(&asking);
+        CHECK_EQ(result, EAI_NONAME);
+        rn_fd_close(fd);   /* a machine that asks no name servers has not asked this one */
+        rn_wg_wait(&answering);
 }
 
 static void spinner(atomic_int *inside, atomic_bool *stop, rn_wg *wg)
@@ -500,6 +555,7 @@ static void nothing_is_lost_in_a_random_mix(void)
 static const struct behave_test tests[] = {
         BEHAVE(goroutines_that_read_an_empty_pipe_let_run_who_fills_it),
         BEHAVE(fread_lets_others_run),
+        BEHAVE(getaddrinfo_lets_run_the_server_that_it_asks),
         BEHAVE(loops_without_a_call_let_run_who_ends_them),
         BEHAVE(a_timer_fires_while_all_processors_are_in_c),
         BEHAVE_BOTH(a_thread_is_served_while_goroutines_are_in_c),
