@@ -1,5 +1,5 @@
 dnl SPDX-License-Identifier: MIT
-dnl Other people's libraries: libatomic_ops (needed), cmocka (needed by the tests only), valgrind's header (used when there).
+dnl Other people's libraries: libatomic_ops (needed), cmocka (needed by the tests only), http_parser (by one example), valgrind's header (used when there).
 
 dnl RN_ATOMIC_OPS: atomic_ops.h; ATOMIC_OPS_LIBS stays empty where the header does it all, as on every processor we know.
 AC_DEFUN([RN_ATOMIC_OPS],
@@ -43,6 +43,15 @@ AC_CHECK_HEADER([cmocka.h], [AC_CHECK_LIB([cmocka], [_cmocka_run_group_tests], [
 ])
 AC_SUBST([CMOCKA_LIBS], [-lcmocka])
 AM_CONDITIONAL([HAVE_CMOCKA], [test "$rn_cmocka" = yes])])
+
+dnl RN_HTTP_PARSER: sets rn_http_parser to yes or no, and HTTP_PARSER_LIBS. An example and its test want it, the library does not.
+AC_DEFUN([RN_HTTP_PARSER],
+[rn_http_parser=no
+HTTP_PARSER_LIBS=
+AC_CHECK_HEADER([http_parser.h],
+  [AC_CHECK_LIB([http_parser], [http_status_str], [rn_http_parser=yes HTTP_PARSER_LIBS=-lhttp_parser])])
+AC_SUBST([HTTP_PARSER_LIBS])
+AM_CONDITIONAL([HAVE_HTTP_PARSER], [test "$rn_http_parser" = yes])])
 
 dnl RN_VALGRIND: --enable-valgrind=auto|yes|no: tell valgrind about stacks and switches.
 AC_DEFUN([RN_VALGRIND],
