@@ -9,14 +9,19 @@
 
 a32 rni_lock_sleepers[SPOTS];
 
-enum { SPINS = 40 };   /* about a microsecond: longer than any section under these locks, shorter than a sleep */
+enum { SPINS = 40, LONGEST_PAUSE = 32 };
 
+/* A holder that runs lets go in less than a pause, but takes the lock again as soon if that is all it does, and a look that finds it free would be too late to take it: so each try is an attempt. The pauses grow,
+ * to let holders work undisturbed; tens of microseconds of them mean that the holder has lost its processor. */
 void rni_lock_slow(struct lock *l)
 {
-        for (int i = 0; i < SPINS; i++) {
-                cpu_relax();
-                if (load_rlx(&l->word) == 0 && cas_acq(&l->word, 0, 1))   /* rlx: only a hint; acq: pairs with rel in lock_release */
+        for (int i = 0, pause = 1; i < SPINS; i++) {
+                for (int k = 0; k < pause; k++)
+                        cpu_relax();
+                if (cas_acq(&l->word, 0, 1))   /* acq: pairs with rel in lock_release */
                         return;
+                if (pause < LONGEST_PAUSE)
+                        pause *= 2;
         }
         fetch_add(&l->sleepers, 1);
         fetch_add(&rni_lock_sleepers[rni_spot(l)], 1);
