@@ -52,6 +52,15 @@ static int copy(char *to, size_t size, const char *from, size_t n)
         return 0;
 }
 
+/* getaddrinfo takes a number that is no port modulo 65536. */
+static bool is_port(const char *text)
+{
+        char *end;
+        unsigned long n = strtoul(text, &end, 10);
+
+        return *end != '\0' || n <= 65535;   /* a service has a name */
+}
+
 /* An IPv6 address stands in brackets, or its colons would be taken for the port's. */
 static int parse(struct spec *s, const char *addr)
 {
@@ -60,7 +69,7 @@ static int parse(struct spec *s, const char *addr)
 
         if (strncmp(addr, "unix:", 5) == 0)
                 return parse_unix(s, addr + 5);
-        if (!colon || colon[1] == '\0')
+        if (!colon || colon[1] == '\0' || !is_port(colon + 1))
                 return -EINVAL;
         if (addr[0] == '[') {
                 host++;
