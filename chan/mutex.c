@@ -155,7 +155,7 @@ static rni_noinline void lock_slow(a32 *word)
         rni_compiler_barrier();   /* no tail call: a frame for the dump */
 }
 
-/* <runnel/sync.h> has the fast path a second time, inline. */
+/* <runnel/sync.h> has the fast path a second time, inline, where it only sets the bit: a word without LOCKED is 0. */
 void (rn_mutex_lock)(rn_mutex *mu)
 {
         a32 *word = word_of(mu);

@@ -2,7 +2,7 @@
  * The parking lot and the slow half of the word lock; parking.h has the argument. Callers: mutex.c for the lot, the other synchronisation objects for the word lock. */
 #include "chan/parking.h"
 
-enum { SPINS = 40 };    /* as the runtime's lock: about a microsecond */
+enum { SPINS = 40 };    /* about a microsecond */
 enum { COOL_AFTER = 16 };   /* times BUDGET looks in vain */
 
 a32 rni_word_sleepers[SPOTS];

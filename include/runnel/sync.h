@@ -104,9 +104,9 @@ static inline void rn_mutex_lock_(rn_mutex *m)
         typedef uint32_t __attribute__((__may_alias__)) word;
 #ifdef __clang__
         word free_ = 0;
-        bool ours = __atomic_compare_exchange_n((word *)(void *)m, &free_, (word)1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+        bool ours = __atomic_compare_exchange_n((word *)(void *)m, &free_, (word)1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);   /* pairs with the release of the unlocks */
 #else   /* one that is free is 0; one that is not has this bit. On x86 this is lock bts, the cheapest of the locked instructions */
-        bool ours = !(__atomic_fetch_or((word *)(void *)m, (word)1, __ATOMIC_ACQUIRE) & 1);
+        bool ours = !(__atomic_fetch_or((word *)(void *)m, (word)1, __ATOMIC_ACQUIRE) & 1);   /* pairs with the release of the unlocks */
 #endif
 
         if (__builtin_expect(!ours, 0))
@@ -135,12 +135,12 @@ static inline void rn_mutex_unlock_(rn_mutex *m)
         word *w = (word *)(void *)m;
         uintptr_t at = (uintptr_t)w;
 
-        if (__builtin_expect(__atomic_load_n(w, __ATOMIC_RELAXED) != 1, 0)) {
+        if (__builtin_expect(__atomic_load_n(w, __ATOMIC_RELAXED) != 1, 0)) {   /* the owner's, but for a bit that says that others starve */
                 rn_mutex_unlock(m);
                 return;
         }
-        __atomic_store_n(w, (word)0, __ATOMIC_RELEASE);
-        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        __atomic_store_n(w, (word)0, __ATOMIC_RELEASE);   /* pairs with the acquire of the locks */
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);   /* pairs with the membarrier of who parks first */
         if (__builtin_expect(rn_parked_[(at >> 3 ^ at >> 13) & 1023] != 0, 0))
                 rn_mutex_wake_(at);
 }
