@@ -25,7 +25,7 @@ RN_API void rn_spawn(const struct rn_call *call);
 
 /* Starts a goroutine as rn_spawn does, or says why not. Behind rn_try_go and rn_go_attr.
  * call: copied before this returns; attr: borrowed for the call, NULL for the defaults.
- * Returns 0, -ENOMEM (no memory for it), -EAGAIN (the limit of stacks is reached).
+ * Returns 0, -EAGAIN (no goroutine more: memory, addresses or RUNNEL_MAXG), -ENOMEM (no stack of the size that attr asks for).
  * Context: goroutine or thread. Parks: never.
  * Orders: as rn_spawn. */
 RN_API int rn_spawn_try(const struct rn_call *call, const rn_attr *attr);

@@ -57,7 +57,7 @@ enum {
         GF_FOREIGN = 4,   /* a plain thread's stand-in */
         GF_MAIN = 8,      /* goroutine 1 on the process's stack */
         GF_EXITING = 16,  /* in rn_exit */
-        GF_SIZED = 32     /* wants a stack of its own size: stack_size */
+        GF_SIZED = 32     /* has a stack of its own size: `sized`, until it runs */
 };
 
 enum { COPY_INLINE = 64 };   /* bytes of an rn_go_copy value that fit the descriptor */
@@ -114,8 +114,10 @@ struct g {
         void (*fn)(void);              /* what it was started with, for dumps */
         void (*at_exit)(void *, intptr_t result);   /* when it ends, also by rn_exit (result 0): WaitGroup's done */
         void *at_exit_arg;
-        uint32_t stack_size;           /* GF_SIZED: usable bytes */
-        uint32_t copy_size;            /* GF_COPY */
+        union {
+                struct stack *sized;   /* GF_SIZED, before it runs */
+                uint32_t copy_size;    /* GF_COPY */
+        };
 };
 
 _Static_assert(sizeof(struct g) <= RNI_GSLOT, "a descriptor fits its slot");

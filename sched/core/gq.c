@@ -109,6 +109,12 @@ void rni_gq_put(struct g *const *g, unsigned n)
         lock_release(&sched.lock, RANK_SCHED);
 }
 
+void rni_gq_put_locked(struct g_list *l)
+{
+        count((unsigned)l->n);
+        g_list_append(&sched.gq.links, l);
+}
+
 void rni_gq_put_list(struct g_list *l)
 {
         struct g *some[GQ_BLOCK];

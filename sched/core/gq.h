@@ -28,6 +28,8 @@ struct p;
 void rni_gq_put(struct g *const *g, unsigned n);
 /* The same with a list, which is empty afterwards. */
 void rni_gq_put_list(struct g_list *l);
+/* The same with sched.lock held: ahead of the others. For few, and seldom. */
+void rni_gq_put_locked(struct g_list *l);
 /* One to run, p's share of the others into its ring; NULL: empty. */
 struct g *rni_gq_get(struct p *p);
 /* The same for a P with work of its own, every so often: a few, so that a long global queue does not starve behind local work that never ends; with a small

@@ -45,6 +45,8 @@ struct p *rni_idle_p_get(void)
 void rni_idle_p_put(struct p *p)
 {
         store_rlx(&p->m, 0);   /* rlx: a hint for sysmon */
+        if (unlikely(load_rlx(&sched.stack_waiters) != 0))   /* rlx: under the lock */
+                rni_stacks_from(p);
         if (p->id >= (int)load_rlx(&sched.nprocs)) {   /* rlx: under the lock */
                 store_rlx(&p->status, P_RETIRED);   /* rlx: under the lock */
                 return;
@@ -554,6 +556,8 @@ struct g *rni_find_runnable(struct m *m)
                         stop_looking(m);
                         continue;
                 }
+                if (unlikely(load_rlx(&sched.stack_waiters) != 0))   /* rlx: rni_idle_p_put looks under the lock */
+                        rni_stacks_share(m);
                 if (rni_timers_min(&p->timers) != TIMER_NEVER)
                         rni_run_due_timers(p, rni_clock());
                 if (rni_net_due())

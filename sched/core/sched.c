@@ -62,6 +62,8 @@ static inline struct g *pick(struct m *m)
         if (unlikely(tick % GLOBAL_EVERY == 0)) {   /* what must not be starved by local work */
                 if (p->id >= (int)load_rlx(&rni_sched.nprocs))   /* rlx: seen sooner or later */
                         return NULL;   /* the scheduler loop retires it */
+                if (unlikely(load_rlx(&rni_sched.stack_waiters) != 0))   /* rlx: seen sooner or later */
+                        rni_stacks_share(m);
                 g = load_rlx(&rni_sched.gq_n) ? rni_gq_get_few(p) : NULL;   /* rlx: a hint; the get locks */
                 if (g)
                         return g;
@@ -340,9 +342,9 @@ static void commit_exit(struct g *g, void *arg)
         rni_stack_put(g->flags & GF_SIZED || !m->p ? NULL : &m->p->stacks, g->stack);
         g->stack = NULL;
         rni_g_free(m, g);
-        rni_fence_light();   /* heavy side: wait_for_stack */
+        rni_fence_light();   /* heavy side: rni_wait_for_stack */
         if (unlikely(load_rlx(&rni_sched.stack_waiters) != 0))   /* rlx: ordered by the fences */
-                rni_stack_waiter_run(m);
+                rni_stacks_share(m);
 }
 
 static inline void count_exit(struct m *m)

@@ -191,13 +191,17 @@ void rni_freeze(bool dying);                     /* no goroutine is resumed from
 void rni_thaw(void);
 void rni_m_stop(struct m *m);                    /* at a switch point: stands still while frozen */
 
+/* -- stackwait.c -- */
+void rni_wait_for_stack(struct g *g);         /* on g0 */
+void rni_stacks_share(struct m *m);              /* Gs wait for stacks: those that m's P caches, or one that m has just put on the list, are for them */
+void rni_stacks_from(struct p *p);               /* the same for a P that nobody else touches; sched.lock held */
+
 /* -- spawn.c -- */
 struct g *rni_g_new(struct m *m);                /* a DEAD descriptor; NULL: the memory limit is reached */
 void rni_g_free(struct m *m, struct g *g);
 void rni_g_free_flush(struct p *p);              /* a P goes */
 bool rni_g_bind(struct p *p, struct g *g, bool slow);   /* gives a fresh G its stack and context. false: none in the cache; slow, on g0: none to be
                                                            had, and g waits for one */
-void rni_stack_waiter_run(struct m *m);          /* a stack came free while Gs wait for one */
 _Noreturn void rni_g_enter_fresh(struct g *g);   /* starts g, which was given the stack we stand on */
 uint64_t rni_g_count(void);                      /* goroutines that are not dead */
 void rni_need_fn(const void *fn);                /* fatal if NULL */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The beginning of a goroutine: descriptor, captured call, stack at first run, entry. A spawned G that has not run costs its descriptor only; the
- * captured words wait there, in the room of the first waiter. Whoever takes a fresh descriptor from the slab has been promised the memory for a stack
- * (mem/gslab.h), so spawn is where "out of memory" is said. */
+ * captured words wait there, in the room of the first waiter. Whoever takes a fresh descriptor from the slab has been promised a stack
+ * (mem/gslab.h), and one of another size is mapped by spawn, so that is where "out of memory" is said. */
 #include <runnel/go.h>
 
 #include <errno.h>
@@ -42,40 +42,67 @@ static size_t fresh(struct g **out, size_t unbound)
         return n;
 }
 
-/* Takes a batch from the global list, else fresh slots. Returns how many; at most GFREE_BATCH. */
-static size_t gfree_take(struct g **out)
-{
-        struct g *host;
-        uint64_t live;
-        size_t bound;
-
-        lock_acquire(&rni_sched.lock, RANK_SCHED);
-        host = g_list_pop(&rni_sched.gfree);
-        lock_release(&rni_sched.lock, RANK_SCHED);
-        if (host) {
-                size_t n = batch_in(host)->n;
-
-                g_copy(out, batch_in(host)->g, n);
-                out[n++] = host;
-                for (size_t i = 0; i < n; i++)
-                        g_prefetch(out[i]);
-                return n;
-        }
-        live = rni_g_count();
-        bound = rni_stack_in_use();
-        return fresh(out, live > bound ? (size_t)live - bound : 0);
-}
-
-/* n <= GFREE_BATCH. */
-static void gfree_give(struct g *const *g, size_t n)
+/* n <= GFREE_BATCH; sched.lock held. */
+static void gfree_push(struct g *const *g, size_t n)
 {
         struct g *host = g[n - 1];
 
         batch_in(host)->n = n - 1;
         g_copy(batch_in(host)->g, g, n - 1);
-        lock_acquire(&rni_sched.lock, RANK_SCHED);
         g_list_push(&rni_sched.gfree, host);
+}
+
+static void gfree_give(struct g *const *g, size_t n)
+{
+        lock_acquire(&rni_sched.lock, RANK_SCHED);
+        gfree_push(g, n);
         lock_release(&rni_sched.lock, RANK_SCHED);
+}
+
+/* All that p caches; sched.lock held. */
+static void gfree_empty(struct p *p)
+{
+        while (p->ngfree > 0) {
+                unsigned n = p->ngfree < GFREE_BATCH ? p->ngfree : GFREE_BATCH;
+
+                p->ngfree -= n;
+                gfree_push(p->gfree + p->ngfree, n);
+        }
+}
+
+/* A batch from the global list; the dead that idle Ps cache come to it first, if `all`. */
+static size_t gfree_pop(struct g **out, bool all)
+{
+        struct g *host;
+        size_t n;
+
+        lock_acquire(&rni_sched.lock, RANK_SCHED);
+        for (struct p *p = all ? rni_sched.idle_p : NULL; p; p = p->idle_next)
+                gfree_empty(p);
+        host = g_list_pop(&rni_sched.gfree);
+        lock_release(&rni_sched.lock, RANK_SCHED);
+        if (!host)
+                return 0;
+        n = batch_in(host)->n;
+        g_copy(out, batch_in(host)->g, n);
+        out[n++] = host;
+        for (size_t i = 0; i < n; i++)
+                g_prefetch(out[i]);
+        return n;
+}
+
+/* Dead ones, else fresh slots, else dead ones from wherever they are. Returns how many; at most GFREE_BATCH. */
+static size_t gfree_take(struct g **out)
+{
+        size_t n = gfree_pop(out, false), bound;
+        uint64_t live;
+
+        if (likely(n > 0))
+                return n;
+        live = rni_g_count();
+        bound = rni_stack_in_use();
+        n = fresh(out, live > bound ? (size_t)live - bound : 0);
+        return likely(n > 0) ? n : gfree_pop(out, true);
 }
 
 /* A thread without a P takes a batch for one and hands the rest back. */
@@ -122,12 +149,9 @@ void rni_g_free(struct m *m, struct g *g)
 
 void rni_g_free_flush(struct p *p)
 {
-        while (p->ngfree > 0) {
-                unsigned n = p->ngfree < GFREE_BATCH ? p->ngfree : GFREE_BATCH;
-
-                p->ngfree -= n;
-                gfree_give(p->gfree + p->ngfree, n);
-        }
+        lock_acquire(&rni_sched.lock, RANK_SCHED);
+        gfree_empty(p);
+        lock_release(&rni_sched.lock, RANK_SCHED);
 }
 
 static uint64_t goid_new(struct p *p)
@@ -197,26 +221,36 @@ static inline struct g *g_of_call(struct m *m, const struct rn_call *call)
         return g;
 }
 
+/* Without the stack that attr asks for there is no g. */
+static int take_attr(struct m *m, struct g *g, const rn_attr *attr)
+{
+        g->name = attr->name;
+        if (!attr->stack || attr->stack == rni_stack_default())
+                return 0;
+        g->sized = rni_stack_get(NULL, attr->stack);
+        if (!g->sized) {
+                rni_g_free(m, g);
+                return -ENOMEM;
+        }
+        g->flags |= GF_SIZED;
+        return 0;
+}
+
 static int spawn(const struct rn_call *call, const rn_attr *attr)
 {
         struct m *m;
         struct g *g;
+        int err = -EAGAIN;
 
         rni_need_fn((const void *)(uintptr_t)call->fn);
         m = rt_enter();
         g = g_of_call(m, call);
-        if (likely(g != NULL)) {
-                if (attr) {
-                        g->name = attr->name;
-                        if (attr->stack && attr->stack != rni_stack_default()) {
-                                g->flags |= GF_SIZED;
-                                g->stack_size = attr->stack > UINT32_MAX ? UINT32_MAX : (uint32_t)attr->stack;
-                        }
-                }
+        if (likely(g != NULL))
+                err = attr ? take_attr(m, g, attr) : 0;
+        if (likely(err == 0))
                 g_launch(m, g, true);
-        }
         rt_leave();
-        return g ? 0 : -EAGAIN;
+        return err;
 }
 
 int rni_spawn_in_turn(struct m *m, const struct rn_call *call)
@@ -352,53 +386,21 @@ static void bind(struct g *g, struct stack *s)
         ctx_make(&g->ctx, s->floor, s->hi, g_entry);
 }
 
-/* No stack can be had: g waits until one comes free. With none in use that would be for ever. */
-static rni_cold bool wait_for_stack(struct p *p, struct g *g)
-{
-        struct stack *s;
-
-        lock_acquire(&rni_sched.lock, RANK_SCHED);
-        g->reason = WAIT_STACK;
-        g_list_push(&rni_sched.stack_queue, g);
-        store_rlx(&rni_sched.stack_waiters, (unsigned)rni_sched.stack_queue.n);   /* rlx: ordered by the fences */
-        lock_release(&rni_sched.lock, RANK_SCHED);
-        rni_fence_heavy();   /* light side: commit_exit */
-        s = rni_stack_get(&p->stacks, 0);
-        if (s) {   /* one came free meanwhile: let whoever is first in the queue try again */
-                rni_stack_put(&p->stacks, s);
-                rni_stack_waiter_run(rni_self());
-        } else if (rni_stack_in_use() == 0) {
-                rni_fatal("out of memory for stacks");
-        }
-        return false;
-}
-
 bool rni_g_bind(struct p *p, struct g *g, bool slow)
 {
-        bool sized = g->flags & GF_SIZED;
-        struct stack *s = sized ? NULL : rni_stack_get_cached(&p->stacks);
+        struct stack *s = g->flags & GF_SIZED ? g->sized : rni_stack_get_cached(&p->stacks);
 
         if (unlikely(!s)) {
                 if (!slow)
                         return false;
-                s = rni_stack_get(sized ? NULL : &p->stacks, sized ? g->stack_size : 0);
-                if (!s)
-                        return wait_for_stack(p, g);
+                s = rni_stack_get(&p->stacks, 0);
+                if (!s) {
+                        rni_wait_for_stack(g);
+                        return false;
+                }
         }
         bind(g, s);
         return true;
-}
-
-rni_cold void rni_stack_waiter_run(struct m *m)
-{
-        struct g *g;
-
-        lock_acquire(&rni_sched.lock, RANK_SCHED);
-        g = g_list_pop(&rni_sched.stack_queue);
-        store_rlx(&rni_sched.stack_waiters, (unsigned)rni_sched.stack_queue.n);   /* rlx: ordered by the fences */
-        lock_release(&rni_sched.lock, RANK_SCHED);
-        if (g)
-                rni_submit(m, g, false);
 }
 
 /* -- public odds and ends of a goroutine's life -- */

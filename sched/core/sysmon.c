@@ -6,7 +6,7 @@
  *   NONE --------------------------> AWAKE: look, nap <----------------------------------> ASLEEP
  *                                                       woken: rni_sysmon_need
  *
- * It is needed while work waits and no P is idle, while there are timers and nobody keeps the deadline, or while descriptors are waited for and there is no keeper, who would wait in the epoll set. With an idle P the spinning protocol finds a thread for the work, and an idle M keeps the deadline
+ * It is needed while work waits and no P is idle, while a G waits for a stack, while there are timers and nobody keeps the deadline, or while descriptors are waited for and there is no keeper, who would wait in the epoll set. With an idle P the spinning protocol finds a thread for the work, and an idle M keeps the deadline
  * (idle.c). With none, timers are work that waits for a P: its holder fires them in their order, or whom sysmon gives it to. The bug would be that it sleeps though it is needed:
  *
  *   submitter   queue or heap = g;  light fence;  reads nidle_p, keeper_until, then sysmon      sysmon   sysmon = ASLEEP;  heavy fence;  reads queues, heaps, nidle_p, keeper
@@ -45,10 +45,11 @@ static bool kept(void)
         return is;
 }
 
-/* Nobody is free for a G, or for a timer that is due. */
+/* Nobody is free for a G, or for a timer that is due; or a G waits for a stack that a P may have. */
 static bool work_waits(int64_t now)
 {
-        return load_rlx(&sched.nidle_p) == 0 && (rni_work_anywhere() || rni_earliest_deadline() <= now);   /* rlx: ordered by the fences */
+        return load_rlx(&sched.stack_waiters) != 0 ||   /* rlx: ordered by the fences, as the next */
+                (load_rlx(&sched.nidle_p) == 0 && (rni_work_anywhere() || rni_earliest_deadline() <= now));   /* rlx: see above */
 }
 
 /* A P is idle, but no M that would keep the deadline. */
@@ -157,7 +158,8 @@ static bool may_compute(struct look *l)
 /* Would p's goroutine keep others from running if it went on? A sleeping one wastes the P for all. */
 static bool in_the_way(const struct p *p, int64_t now)
 {
-        return !rni_runq_empty(&p->runq) || load_acq(&sched.gq_n) || rni_timers_min(&p->timers) <= now;   /* acq: pairs with rel in rni_gq_put */
+        return !rni_runq_empty(&p->runq) || load_acq(&sched.gq_n) || rni_timers_min(&p->timers) <= now ||   /* acq: pairs with rel in rni_gq_put */
+                load_rlx(&sched.stack_waiters) != 0;   /* rlx: seen sooner or later */
 }
 
 static bool is_due(struct p *p, struct m *m, struct look *l)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "sched/mem/memlock.h"
-#include "sched/mem/stack.h"
+#include "sched/mem/slots.h"
 
 enum {
         CHUNK_SLOTS = 65536,
@@ -54,30 +54,28 @@ static size_t read_cap(void)
 
 /* How many more goroutines fit. Each needs memory for what it keeps resident, and addresses for its
  * stack. */
-static size_t budget(size_t unbound)
+static size_t budget(size_t have, size_t unbound)
 {
-        uint64_t total = rni_vm_total(), left = rni_vm_available(), room = rni_vm_room();
+        uint64_t total = rni_vm_total(), left = rni_vm_available();
         uint64_t reserve = total / 8 < (UINT64_C(64) << 20) ? total / 8 : UINT64_C(64) << 20;
-        uint64_t n, stacks;
+        uint64_t n, mapped = rni_slab_count(), stacks = (mapped > have ? mapped - have : 0) + (uint64_t)rni_slab_room();
 
         if (reserve < total / 64)
                 reserve = total / 64;
         n = left > reserve ? (left - reserve) / BYTES_EACH : 0;
-        stacks = room == UINT64_MAX ? UINT64_MAX : room / (rni_stack_default() + RNI_GSLOT);
-        if (n > stacks)
-                n = stacks;
-        return n > unbound ? (size_t)(n - unbound) : 0;
+        n = n > unbound ? n - unbound : 0;
+        return (size_t)(n < stacks ? n : stacks);
 }
 
 /* Tries to raise the limit; under the lock. */
-static rni_cold void raise_limit(size_t unbound)
+static rni_cold void raise_limit(size_t have, size_t unbound)
 {
         int64_t now = rni_clock();
         size_t fit, step;
 
         if (refused_at != INT64_MIN && now - refused_at < ask_again)
                 return;
-        fit = budget(unbound);
+        fit = budget(have, unbound);
         step = fit / 4 < STEP_LEAST ? STEP_LEAST : fit / 4;
         limit += step < fit ? step : fit;
         if (limit > cap)
@@ -95,8 +93,8 @@ static bool add_chunk(size_t k)
         return true;
 }
 
-/* How many of n slots the limit allows now; under the lock. */
-static size_t allowed(size_t n, size_t have, size_t unbound)
+/* How many of n slots the limit, and the stacks there are, allow now; under the lock. */
+static size_t allowed(size_t n, size_t have, size_t unbound, size_t stacks)
 {
         if (unlikely(cap == 0)) {
                 cap = read_cap();
@@ -104,17 +102,21 @@ static size_t allowed(size_t n, size_t have, size_t unbound)
                         limit = cap;
         }
         if (unlikely(have + n > limit) && limit < cap)
-                raise_limit(unbound);
-        return n < limit - have ? n : limit - have;
+                raise_limit(have, unbound);
+        if (n > limit - have)
+                n = limit - have;
+        return have + n <= stacks ? n : stacks > have ? stacks - have : 0;
 }
 
-size_t rni_gslab_take(void **out, size_t n, size_t in_use_unbound)
+/* As rni_gslab_take, for `stacks` of them in all. *again: there were enough for us, but others were faster. */
+static size_t take(void **out, size_t n, size_t unbound, size_t stacks, bool *again)
 {
         size_t have, k = 0;
 
         memlock_take(&lock);
         have = load_rlx(&count);                /* under the lock */
-        n = allowed(n, have, in_use_unbound);
+        *again = *again && have + n > stacks;
+        n = *again ? 0 : allowed(n, have, unbound, stacks);
         for (; k < n; k++) {
                 size_t i = have + k;
                 if (i % CHUNK_SLOTS == 0 && load_rlx(&chunk[i / CHUNK_SLOTS]) == 0 &&   /* under the lock */
@@ -124,5 +126,21 @@ size_t rni_gslab_take(void **out, size_t n, size_t in_use_unbound)
         }
         store_rel(&count, have + k);            /* rel: their chunks are there; pairs with acq in rni_gslab_count */
         memlock_drop(&lock);
+        return k;
+}
+
+size_t rni_gslab_take(void **out, size_t n, size_t in_use_unbound)
+{
+        size_t k;
+        bool again;
+
+        do {
+                size_t want = load_rlx(&count) + n, stacks = rni_slab_count();  /* a hint */
+
+                if (want > stacks)
+                        stacks = rni_slab_reserve(want);
+                again = want <= stacks;
+                k = take(out, n, in_use_unbound, stacks, &again);
+        } while (again);
         return k;
 }

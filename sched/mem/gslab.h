@@ -12,9 +12,10 @@
 enum { RNI_GSLOT = 256 };   /* bytes a descriptor slot takes; struct g asserts that it fits */
 
 /* Takes up to n fresh slots and stores their addresses in out[]. Returns how many; 0 when the
- * memory limit is reached (see below). The limit follows the memory that can still be made
- * resident: whoever spawns a goroutine has been promised its stack's first page. in_use_unbound:
- * descriptors handed out before whose stacks are not yet bound. Thread-safe. */
+ * memory limit is reached (see below). Whoever spawns a goroutine has been promised its stack: as
+ * many stacks are mapped as there are descriptors, and the limit follows the memory that can still
+ * be made resident, for their first pages. in_use_unbound: descriptors handed out before whose
+ * stacks are not yet bound. Thread-safe. */
 size_t rni_gslab_take(void **out, size_t n, size_t in_use_unbound);
 
 size_t rni_gslab_count(void);           /* slots ever handed out: indices 0 .. count-1 are valid */

@@ -7,7 +7,8 @@
  *
  * Invariant: a slot is fresh (index >= fresh), set aside in somebody's run, in dropped[], or in
  * somebody's hands. Guards survive dropping. Taking and listing is under the lock; guarding, first
- * touches and giving back are not. Callers: stack.c. */
+ * touches and giving back are not. Callers: stack.c, and gslab.c, which has a slot mapped for each
+ * descriptor. */
 #include "sched/mem/memlock.h"
 #include "sched/mem/slots.h"
 #include "sched/os/tools.h"
@@ -34,6 +35,9 @@ static a32 lock;
 static aword table[SLABS];              /* written under the lock, read by signal handlers */
 static a32 nslabs;
 static struct slab *with_dropped;       /* under the lock */
+static aword slots_all;                 /* of all slabs; written under the lock */
+static unsigned filling;                /* the slab fresh slots come from; under the lock */
+static a32 scarce;                      /* no slab could be mapped when one was last wanted; written under the lock */
 static aword slots_out;
 static aword bytes_mapped;              /* written under the lock */
 static size_t slot_size;                /* guard and usable */
@@ -52,6 +56,16 @@ size_t rni_slab_out(void)
         return load_rlx(&slots_out);            /* a number for statistics */
 }
 
+size_t rni_slab_count(void)
+{
+        return load_rlx(&slots_all);            /* only grows */
+}
+
+bool rni_slab_scarce(void)
+{
+        return load_rlx(&scarce) != 0;          /* a hint */
+}
+
 size_t rni_slab_bytes(void)
 {
         return load_rlx(&bytes_mapped);         /* a number for statistics */
@@ -64,20 +78,28 @@ static size_t slab_bytes(size_t n)
         return n * stride + (book + rni_page - 1) / rni_page * rni_page;
 }
 
-/* Maps a slab; under the lock. Where addresses are short (a limit, no overcommit) a smaller one has
- * to do. */
-static struct slab *new_slab(void)
+/* How many slots may still be mapped. */
+size_t rni_slab_room(void)
+{
+        uint64_t room = rni_vm_room();
+
+        return room / stride < SIZE_MAX ? (size_t)(room / stride) : SIZE_MAX;
+}
+
+/* Where addresses are short (a limit, no overcommit) a smaller one has to do. */
+static struct slab *map_slab(void)
 {
         unsigned i = load_rlx(&nslabs);         /* under the lock */
         size_t want = load_rlx(&bytes_mapped) / 8;      /* under the lock */
         char *p = NULL;
-        size_t n;
+        size_t n, most = rni_slab_room();
         struct slab *sl;
 
         want = want < slab_least ? slab_least : want > slab_most ? slab_most : want;
         if (i == SLABS)
                 return NULL;
-        for (n = want / stride + 1; n > 0 && !p; )
+        n = want / stride + 1;
+        for (n = n < most ? n : most; n > 0 && !p; )
                 if (!(p = rni_vm_reserve(slab_bytes(n))))
                         n /= 2;
         if (!p)
@@ -88,14 +110,41 @@ static struct slab *new_slab(void)
         store_rlx(&bytes_mapped, load_rlx(&bytes_mapped) + slab_bytes(n));      /* under the lock */
         store_rlx(&table[i], aptr(sl));         /* published by the next line */
         store_rel(&nslabs, i + 1);              /* rel: the slab is complete; pairs with acq in rni_slab_guard_hit */
+        store_rlx(&slots_all, load_rlx(&slots_all) + n);        /* under the lock */
         return sl;
 }
 
-static struct slab *last_slab(void)
+/* Maps a slab; under the lock. */
+static struct slab *new_slab(void)
 {
-        unsigned n = load_rlx(&nslabs);         /* under the lock */
+        struct slab *sl = map_slab();
 
-        return n ? (struct slab *)load_rlx(&table[n - 1]) : NULL;      /* under the lock */
+        store_rlx(&scarce, !sl);                /* under the lock; a hint outside */
+        return sl;
+}
+
+/* The first slab with fresh slots, mapped now if there is none; under the lock. */
+static struct slab *fresh_slab(void)
+{
+        for (; filling < load_rlx(&nslabs); filling++) {        /* under the lock */
+                struct slab *sl = (struct slab *)load_rlx(&table[filling]);    /* under the lock */
+
+                if (sl->fresh < sl->nslots)
+                        return sl;
+        }
+        return new_slab();
+}
+
+size_t rni_slab_reserve(size_t n)
+{
+        size_t all;
+
+        memlock_take(&lock);
+        while (load_rlx(&slots_all) < n && new_slab())          /* under the lock */
+                continue;
+        all = load_rlx(&slots_all);             /* under the lock */
+        memlock_drop(&lock);
+        return all;
 }
 
 /* Picks up to n slots that were dropped; under the lock. */
@@ -115,9 +164,9 @@ static size_t pick_dropped(struct slot *v, size_t n)
 /* Sets up to n fresh slots aside; under the lock. */
 static void pick_run(struct stack_run *r, size_t n)
 {
-        struct slab *sl = last_slab();
+        struct slab *sl = fresh_slab();
 
-        if ((!sl || sl->fresh == sl->nslots) && !(sl = new_slab()))
+        if (!sl)
                 return;
         if (n > sl->nslots - sl->fresh)
                 n = sl->nslots - sl->fresh;
@@ -136,11 +185,13 @@ static void list_dropped(struct slab *sl, size_t index)
 }
 
 /* Both batches grow with the number in use: a program with three goroutines does not touch the
- * pages of 32 stacks, nor fill the page tables of 512. */
+ * pages of 32 stacks, nor fill the page tables of 512. What is scarce is not set aside. */
 static size_t batch_now(size_t most)
 {
         size_t n = load_rlx(&slots_out) / 4;    /* a heuristic */
 
+        if (unlikely(rni_slab_scarce()))
+                return 1;
         n = n < 4 ? 4 : n;
         return n < most ? n : most;
 }

@@ -52,6 +52,11 @@ size_t rni_slab_take(struct stack_run *r, struct stack **out, size_t n);
 void   rni_slab_give(struct stack_run *r);                      /* what is set aside goes back */
 /* n <= SLOT_TRIM: gives back their pages, headers and all; one caller at a time. Sorts s. */
 void   rni_slab_drop(struct stack **s, size_t n);
+/* maps slabs until there are n slots, or as many as can be; returns how many there are */
+size_t rni_slab_reserve(size_t n);
+size_t rni_slab_count(void);                                    /* slots of all slabs */
+size_t rni_slab_room(void);                                     /* how many more could be mapped, about */
+bool   rni_slab_scarce(void);                                   /* none could when one was last wanted */
 size_t rni_slab_out(void);                                      /* slots taken and not dropped */
 size_t rni_slab_bytes(void);
 bool   rni_slab_guard_hit(const char *addr, struct stack **owner);

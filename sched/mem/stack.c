@@ -37,7 +37,7 @@ static a32 lock;
 static struct batch *newest, *oldest;   /* under the lock */
 static size_t low;                      /* under the lock: the smallest list_n since the last trim */
 static aword list_n;                    /* stacks in batches; written under the lock */
-static a32 trimming;
+static a32 trims;                       /* odd: stacks are on their way from the list to the slabs */
 static size_t usable_default = 196608;
 
 /* Word by word: TSan would watch a memcpy, and take what a lock it does not know protects, or a P owns, for a race. */
@@ -160,7 +160,7 @@ static size_t list_take(struct stack **out, size_t n)
 {
         struct batch *b;
 
-        if (load_rlx(&list_n) == 0)             /* a hint: one that comes right now serves the next caller */
+        if (load_acq(&list_n) == 0)             /* acq: before none_left looks. One that comes right now serves the next caller */
                 return 0;
         memlock_take(&lock);
         b = newest;
@@ -216,27 +216,51 @@ static size_t list_surplus(struct stack **out, bool *more)
 
 bool rni_stack_trim(void)
 {
-        static struct stack *s[SLOT_TRIM];      /* whoever set trimming */
+        static struct stack *s[SLOT_TRIM];      /* whoever made trims odd */
+        unsigned now;
         bool more;
         size_t n;
 
         if (likely(load_rlx(&list_n) <= LIST_MOST))     /* a hint: the next one looks again */
                 return false;
-        if (load_rlx(&trimming) != 0 || !cas(&trimming, 0, 1))  /* a hint: the cas decides */
+        now = load_rlx(&trims);                 /* a hint: the cas decides */
+        if (now % 2 != 0 || !cas(&trims, now, now + 1))
                 return false;
         n = list_surplus(s, &more);
         if (n > 0)
                 rni_slab_drop(s, n);
-        store_rel(&trimming, 0);                /* rel: done with s; pairs with the cas */
+        store_rel(&trims, now + 2);             /* rel: done with s; pairs with the cas, and acq in none_left */
         return more;
 }
 
 /* -- taking and putting -- */
 
+/* Neither the list nor a slab had any: and none was between the two since `before`? */
+static bool none_left(unsigned before)
+{
+        while (load_acq(&trims) % 2 != 0)       /* acq: pairs with rel in rni_stack_trim */
+                rni_cpu_yield();
+        return load_rlx(&trims) == before;      /* ordered by the locks taken since */
+}
+
+/* A few for c, or one: what is scarce is not cached. */
+static void refill(struct stack_cache *c, bool one)
+{
+        size_t n, want = one || rni_slab_scarce() ? 1 : SLOT_BATCH;
+        unsigned before;
+
+        do {
+                before = load_acq(&trims);      /* acq: as above */
+                n = list_take(c->s, want);
+                if (n == 0)
+                        n = rni_slab_take(&c->run, c->s, want);
+        } while (n == 0 && !none_left(before));
+        c->n = (unsigned)n;
+}
+
 struct stack *rni_stack_get(struct stack_cache *c, size_t size)
 {
         struct stack_cache one = { .n = 0 };
-        size_t n;
 
         if (size != 0 && size > SIZE_MAX / 2)
                 return NULL;
@@ -246,13 +270,8 @@ struct stack *rni_stack_get(struct stack_cache *c, size_t size)
         }
         if (!c)
                 c = &one;
-        if (c->n == 0) {
-                size_t want = c == &one ? 1 : SLOT_BATCH;
-                n = list_take(c->s, want);
-                if (n == 0)
-                        n = rni_slab_take(&c->run, c->s, want);
-                c->n = (unsigned)n;
-        }
+        if (c->n == 0)
+                refill(c, c == &one);
         return rni_stack_get_cached(c);
 }
 
@@ -291,8 +310,10 @@ void rni_stack_put(struct stack_cache *c, struct stack *s)
         c->s[c->n++] = s;
 }
 
-void rni_stack_cache_flush(struct stack_cache *c)
+size_t rni_stack_cache_flush(struct stack_cache *c)
 {
+        size_t n = c->n + (c->run.end - c->run.at);
+
         if (c->odd)
                 rni_odd_put(c->odd);
         c->odd = NULL;
@@ -300,6 +321,7 @@ void rni_stack_cache_flush(struct stack_cache *c)
         for (unsigned i = 0; i < c->n; i += SLOT_BATCH)
                 list_put(c->s + i, c->n - i < SLOT_BATCH ? c->n - i : SLOT_BATCH);
         c->n = 0;
+        return n;
 }
 
 bool rni_stack_guard_hit(const void *addr, struct stack **owner)

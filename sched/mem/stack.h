@@ -62,7 +62,8 @@ void rni_stack_put(struct stack_cache *c, struct stack *s);
 /* Gives the pages of some surplus stacks, at most 512, back to the system; false: nothing more to
  * do. A load if there is no surplus. Any thread; for who has nothing better to do. */
 bool rni_stack_trim(void);
-void rni_stack_cache_flush(struct stack_cache *c);   /* a P goes: everything to the global list */
+/* Everything to where all find it: a P goes, or somebody waits for a stack. Returns how many. */
+size_t rni_stack_cache_flush(struct stack_cache *c);
 /* is addr in some stack's guard? safe in a signal handler; *owner: its header, NULL when that
  * slot is not in use. False for stacks that only have a canary. */
 bool rni_stack_guard_hit(const void *addr, struct stack **owner);

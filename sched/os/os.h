@@ -24,12 +24,12 @@ int   rni_vm_guard_mprotect(void *p, size_t size); /* PROT_NONE: costs VMAs */
 size_t rni_vm_max_maps(void);                      /* vm.max_map_count */
 /* rni_vm_drop for n regions of one size; ascending addresses are cheaper */
 void  rni_vm_drop_many(void *const *p, size_t n, size_t size);
-/* bytes that can still be made resident: min of MemAvailable, cgroup v1/v2 limits minus usage,
- * RLIMIT_AS's rest */
+/* bytes that can still be made resident: min of MemAvailable, cgroup v1/v2 limits minus usage */
 uint64_t rni_vm_available(void);
 /* bytes of memory this process may ever have: the machine's, or the tightest cgroup limit */
 uint64_t rni_vm_total(void);
-/* bytes of addresses that RLIMIT_AS still allows; UINT64_MAX = no limit */
+/* bytes of addresses that RLIMIT_AS still allows, less a reserve for who needs some besides us: an
+ * eighth of it, at most 64 MiB; UINT64_MAX = no limit */
 uint64_t rni_vm_room(void);
 
 /* -- futex.c -- */

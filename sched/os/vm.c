@@ -182,20 +182,6 @@ size_t rni_vm_max_maps(void)
         return 65530;
 }
 
-static uint64_t room_at(const char *root)
-{
-        struct rlimit r;
-        char line[64];
-        uint64_t used = 0;
-
-        if (getrlimit(RLIMIT_AS, &r) != 0 || r.rlim_cur == RLIM_INFINITY)
-                return UINT64_MAX;
-        if (rni_text_line(root, "/proc/self/statm", line, sizeof line))
-                rni_text_u64(line, &used);
-        used *= rni_page;
-        return r.rlim_cur > used ? r.rlim_cur - used : 0;
-}
-
 static uint64_t least(uint64_t a, uint64_t b)
 {
         return a < b ? a : b;
@@ -207,7 +193,7 @@ uint64_t rni_vm_available_at(const char *root)
 
         if (rni_text_key(root, "/proc/meminfo", "MemAvailable", &n))
                 n *= 1024;
-        return least(least(n, rni_cgroup_memory(root, &limit)), room_at(root));
+        return least(n, rni_cgroup_memory(root, &limit));
 }
 
 uint64_t rni_vm_available(void)
@@ -227,5 +213,14 @@ uint64_t rni_vm_total(void)
 
 uint64_t rni_vm_room(void)
 {
-        return room_at("");
+        struct rlimit r;
+        char line[64];
+        uint64_t used = 0;
+
+        if (getrlimit(RLIMIT_AS, &r) != 0 || r.rlim_cur == RLIM_INFINITY)
+                return UINT64_MAX;
+        if (rni_text_line("", "/proc/self/statm", line, sizeof line))
+                rni_text_u64(line, &used);
+        used = used * rni_page + least(r.rlim_cur / 8, (uint64_t)64 << 20);
+        return r.rlim_cur > used ? r.rlim_cur - used : 0;
 }

@@ -273,6 +273,22 @@ static const struct crash expected[] = {
           "try_go says -EAGAIN at the limit of goroutines and works again below it"),
           .status = 0,
           .env = "RUNNEL_MAXG=500", .out = "1 1\n0\n" },
+#if !TSAN && !ASAN
+        { AFTER("memory_cases", "all_run_that_were_started", "where addresses are short all run that were started, 1 processor"),
+          .env = "RUNNEL_MAXPROCS=1", .out = "all ran\n" },
+        { AFTER("memory_cases", "all_run_that_were_started", "where addresses are short all run that were started, 2 processors"),
+          .env = "RUNNEL_MAXPROCS=2", .out = "all ran\n" },
+        { AFTER("memory_cases", "all_run_that_were_started", "where addresses are short all run that were started, 8 processors"),
+          .env = "RUNNEL_MAXPROCS=8", .out = "all ran\n" },
+        { AFTER("memory_cases", "all_run_beside_one_that_computes", "where addresses are short all run beside one that computes, 1 processor"),
+          .env = "RUNNEL_MAXPROCS=1", .out = "all ran\n" },
+        { AFTER("memory_cases", "all_run_beside_one_that_computes", "where addresses are short all run beside one that computes, 2 processors"),
+          .env = "RUNNEL_MAXPROCS=2", .out = "all ran\n" },
+        { AFTER("memory_cases", "all_run_beside_one_that_computes", "where addresses are short all run beside one that computes, 8 processors"),
+          .env = "RUNNEL_MAXPROCS=8", .out = "all ran\n" },
+        { AFTER("memory_cases", "own_stacks_are_refused", "go_attr refuses when the stack it asks for cannot be had"),
+          .out = "1 1\n0\n" },
+#endif
         { PANIC("go_at_the_limit", "go panics at the limit of goroutines"), .env = "RUNNEL_MAXG=500",
           .begins = "panic: out of memory: cannot start a goroutine (# exist)" MAIN_RUNS },
 
