@@ -5,7 +5,6 @@
 
 #include <linux/futex.h>
 #include <time.h>
-#include <unistd.h>
 
 static long wait_until(const a32 *w, unsigned expect, int64_t t)
 {
@@ -15,29 +14,10 @@ static long wait_until(const a32 *w, unsigned expect, int64_t t)
                        (long)FUTEX_BITSET_MATCH_ANY);
 }
 
-#if RNI_TSAN
-/* TSan keeps a signal back until its thread calls a function that it intercepts, which a system call of ours is not. A wait with a time-out, however far, comes back when a handler has run. */
-static long wait_and_hear(const a32 *w, unsigned expect, int64_t t)
-{
-        long r = wait_until(w, expect, t);
-
-        if (r == -EINTR)
-                usleep(0);
-        return r;
-}
-
-void rni_futex_wait(const a32 *w, unsigned expect)
-{
-        wait_and_hear(w, expect, INT64_MAX / 2);
-}
-#else
-#define wait_and_hear wait_until
-
 void rni_futex_wait(const a32 *w, unsigned expect)
 {
         rni_sys(SYS_futex, rni_ptr(w), FUTEX_WAIT_PRIVATE, (long)expect, 0, 0, 0);
 }
-#endif
 
 bool rni_futex_wait_until(const a32 *w, unsigned expect, int64_t t)
 {
@@ -47,7 +27,7 @@ bool rni_futex_wait_until(const a32 *w, unsigned expect, int64_t t)
                 rni_futex_wait(w, expect);
                 return true;
         }
-        return wait_and_hear(w, expect, t) != -ETIMEDOUT;
+        return wait_until(w, expect, t) != -ETIMEDOUT;
 }
 
 void rni_futex_wake(const a32 *w, int n)

@@ -7,11 +7,20 @@
 #include <signal.h>
 #include <string.h>
 
+#if RNI_TSAN
+/* TSan's sigaction has a handler wait until its thread calls a function that it intercepts, which an idle M never does. Ours touch nothing that it watches, so they go past it: to what
+ * glibc exports besides. */
+int __sigaction(int sig, const struct sigaction *sa, struct sigaction *old);
+#define set_action __sigaction
+#else
+#define set_action sigaction
+#endif
+
 bool rni_sig_is_default(int sig)
 {
         struct sigaction now;
         int keep = errno;
-        bool is = sigaction(sig, NULL, &now) == 0 && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL;
+        bool is = set_action(sig, NULL, &now) == 0 && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL;
 
         errno = keep;
         return is;
@@ -26,7 +35,7 @@ int rni_sig_install(int sig, void (*fn)(int, siginfo_t *, void *), struct sigact
         sa.sa_sigaction = fn;
         sa.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
         sigemptyset(&sa.sa_mask);
-        r = sigaction(sig, &sa, old) == 0 ? 0 : -errno;
+        r = set_action(sig, &sa, old) == 0 ? 0 : -errno;
         errno = keep;
         return r;
 }
@@ -35,7 +44,7 @@ void rni_sig_restore(int sig, const struct sigaction *old)
 {
         int keep = errno;
 
-        sigaction(sig, old, NULL);
+        set_action(sig, old, NULL);
         errno = keep;
 }
 
@@ -46,7 +55,7 @@ void rni_sig_ignore(int sig, struct sigaction *old)
 
         memset(&sa, 0, sizeof sa);
         sa.sa_handler = SIG_IGN;
-        sigaction(sig, &sa, old);
+        set_action(sig, &sa, old);
         errno = keep;
 }
 
@@ -77,7 +86,7 @@ static void default_action(int sig, const siginfo_t *si)
 
         memset(&dfl, 0, sizeof dfl);
         dfl.sa_handler = SIG_DFL;
-        sigaction(sig, &dfl, &ours);
+        set_action(sig, &dfl, &ours);
         if (is_fault(sig, si))
                 return;
         sigemptyset(&one);
@@ -85,7 +94,7 @@ static void default_action(int sig, const siginfo_t *si)
         rni_sys(SYS_tgkill, getpid(), rni_thread_id(), sig, 0, 0, 0);
         pthread_sigmask(SIG_UNBLOCK, &one, &mask);
         pthread_sigmask(SIG_SETMASK, &mask, NULL);
-        sigaction(sig, &ours, NULL);
+        set_action(sig, &ours, NULL);
 }
 
 /* Calls the old handler under the mask that it asked for. */

@@ -49,19 +49,21 @@ static void count_turns(int *n, atomic_bool *stop)
 enum { CROWD = 12 };
 
 struct crowd {
-        atomic_int turns[CROWD], inside, met;
+        atomic_int turns[CROWD];
+        atomic_int entered, met;
         atomic_bool alone, stop;
 };
 
 static void meet_others(struct crowd *c, int i)
 {
         while (!atomic_load(&c->stop)) {
-                atomic_fetch_add(&c->inside, 1);
+                bool alone = atomic_load(&c->alone);
+                int me = atomic_fetch_add(&c->entered, 1) + 1;
+
                 for (volatile int k = 0; k < 200; k++)
                         continue;
-                if (atomic_load(&c->alone) && atomic_load(&c->inside) > 1)
+                if (alone && atomic_load(&c->entered) != me)
                         atomic_fetch_add(&c->met, 1);
-                atomic_fetch_sub(&c->inside, 1);
                 atomic_fetch_add(&c->turns[i], 1);
                 rn_yield();
         }
@@ -75,12 +77,14 @@ static void await_turns(struct crowd *c, int n)
                         rn_yield();
 }
 
-/* A processor too many goes although those on it always have work: then no two are between two yields at the same time. */
+/* A processor too many goes although those on it always have work: then nobody else comes between two yields. But for whom the machine stops there, and whose processor
+ * is retaken, a few times in a slice of 10 ms. */
 static void a_busy_processor_retires_when_their_number_falls(void)
 {
-        enum { TURNS = 1000 };
+        enum { TURNS = 1000, A_FEW = 4 };
         int was = rn_maxprocs(4);
         struct crowd c;
+        rn_time begun;
         rn_wg wg = { { 0 } };
 
         memset(&c, 0, sizeof c);
@@ -89,11 +93,12 @@ static void a_busy_processor_retires_when_their_number_falls(void)
         await_turns(&c, TURNS);
         rn_maxprocs(1);
         await_turns(&c, TURNS);
+        begun = rn_now();
         atomic_store(&c.alone, true);
         await_turns(&c, TURNS);
         atomic_store(&c.stop, true);
         rn_wg_wait(&wg);
-        CHECK_EQ(atomic_load(&c.met), 0);
+        CHECK(atomic_load(&c.met) <= A_FEW * (1 + (rn_now() - begun) / (10 * RN_MSEC)));
         rn_maxprocs(was);
 }
 

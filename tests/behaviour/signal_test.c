@@ -11,7 +11,7 @@
 
 extern char **environ;
 
-/* TSan keeps a signal that the kernel gives to another thread until that thread calls into libc, which an idle M never does: there it goes to this one. */
+/* TSan keeps a signal from the program's own handler until the thread that the kernel gave it to calls into libc, which an idle M never does: there it goes to this one. */
 static void raise_in_process(int sig)
 {
         if (BEHAVE_TSAN)

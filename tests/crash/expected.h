@@ -360,7 +360,7 @@ static const struct crash expected[] = {
           .env = "RUNNEL_MAXPROCS=1", .begins = ALL_ASLEEP "goroutine 1 [select (no cases)]:\n",
           .shows = { EVERY_REASON } },
         { SYNC("every_reason_until_a_signal", "SIGQUIT shows the reasons of the locks"), .headings = 8,
-          .env = "RUNNEL_MAXPROCS=1", .send = SIGQUIT, .not_tsan = true,
+          .env = "RUNNEL_MAXPROCS=1", .send = SIGQUIT,
           .begins = "SIGQUIT: quit\n\ngoroutine 1 [select (no cases)]:\n", .shows = { EVERY_REASON } },
 
         /* -- signals -- */
@@ -469,11 +469,9 @@ static const struct crash expected[] = {
         { PANIC("waits_for_a_signal", "SIGQUIT shows every goroutine and exits with 2"), .send = SIGQUIT,
           .env = "RUNNEL_MAXPROCS=1",   /* who says "ready" runs when main waits */
           .begins = "SIGQUIT: quit\n\ngoroutine 1 [chan receive]:\n", .headings = 4,
-          .shows = { "blocked_in_receive", "waits_for_a_value" },
-          .not_tsan = true },   /* it keeps signals back until the next call into libc */
+          .shows = { "blocked_in_receive", "waits_for_a_value" } },
         { PANIC("waits_for_a_signal_spinning", "SIGQUIT while goroutines compute"), .send = SIGQUIT,
-          .begins = "SIGQUIT: quit\n\ngoroutine 1 [", .headings = 4, .shows = { "[running]:" },
-          .not_tsan = true },
+          .begins = "SIGQUIT: quit\n\ngoroutine 1 [", .headings = 4, .shows = { "[running]:" } },
         { AFTER("panic_cases", "quit_with_a_handler", "a program's own SIGQUIT handler stays"), .status = 7,
           .send = SIGQUIT, .not_tsan = true, .out = "ready\nmine\n" },
         { AFTER("panic_cases", "waits_for_a_signal", "death by a signal is seen as such"), .status = 0,
@@ -486,7 +484,7 @@ static const struct crash expected[] = {
         { AFTER("block_cases", "c_code_holds_it_off", "no deadlock while a goroutine is in C code"), .status = 0, .out = "5\n" },
         { BLOCK("too_many_threads", "the limit of threads is fatal"), .env = "RUNNEL_MAXTHREADS=20",
           .begins = "runtime: program exceeds 20-thread limit\nfatal error: thread exhaustion\n", .headings = 1 },
-        { BLOCK("quit_while_in_c", "SIGQUIT while goroutines are in C code shows all"), .send = SIGQUIT, .not_tsan = true, .out = "ready\n",
+        { BLOCK("quit_while_in_c", "SIGQUIT while goroutines are in C code shows all"), .send = SIGQUIT, .out = "ready\n",
           .begins = "SIGQUIT: quit\n", .headings = 3, .shows = { "[running]:", "[running]:" } },
 
         /* -- tools -- */

@@ -68,11 +68,9 @@ start() {
     esac
 }
 
-# stop [SIGNAL]: ends it, and leaves its last line in $last. ThreadSanitizer keeps a signal back as long as its thread has nothing to do:
-# connections give it something.
+# stop [SIGNAL]: ends it, and leaves its last line in $last.
 stop() {
     kill -"${1:-TERM}" "$server"
-    [ $sanitized = no ] || until_true nobody_listens
     ended
 }
 
