@@ -12,9 +12,10 @@
  * has its store before X too, and the sleeper, who looks after X, sees the queue filled; a load after X sees the idle P and no spinner. An M that
  * found work while spinning wakes another spinner if it was the last (rni_stop_spinning), because submitters relied on it.
  *
- * Timers: while an M is idle one of them is the keeper and sleeps until the earliest deadline of all Ps. It says until when (keeper_until), heavy fence, and
+ * Timers and events: while a P is idle, and an M, one such M is the keeper and sleeps until the earliest deadline of all Ps, or in the epoll set. It says until when (keeper_until), heavy fence, and
  * looks at the minima again; who adds an earlier timer stores the minimum, light fence, reads keeper_until: the same pattern. A keeper that leaves promotes
- * another idle M; if there is none, sysmon keeps the deadline (sysmon.c). No sleep has any other timeout, but for the one look at a deadlock that only foreign threads stand against
+ * another idle M; if there is none, sysmon keeps the deadline (sysmon.c). Without an idle P there is nobody whom a keeper could give what it hears of: the holders of the Ps look themselves, and sysmon. One
+ * that was there before gets up once more, finds no P, and lies down as any other. No sleep has any other timeout, but for the one look at a deadlock that only foreign threads stand against
  * (deadlock.c), and the one after which a surplus M ends. */
 #include <stdlib.h>
 
@@ -118,9 +119,8 @@ static void idle_m_link(struct m *m)
         m->idle = true;
         sched.nidle_m++;
         m->idle_until = idle_m_surplus(m) ? rni_clock() + LINGER : TIMER_NEVER;
-        /* One that went to sleep before a P was idle keeps no timers, at most the next look at a deadlock: m, which has just left a P, does. If it is about to say so, it
-         * sees the idle P afterwards. */
-        if (!sched.keeper || (int64_t)load_rlx(&sched.keeper_until) > deadline_to_keep()) {   /* rlx: under the lock */
+        /* One that looked at the timers while no P was idle keeps none: m, which has just left a P, does. If it is about to say so, it sees the idle P afterwards. */
+        if (load_rlx(&sched.nidle_p) && (!sched.keeper || (int64_t)load_rlx(&sched.keeper_until) > deadline_to_keep())) {   /* rlx: under the lock */
                 sched.keeper = m;
                 store_rlx(&sched.keeper_until, 0);   /* rlx: under the lock */
         }
@@ -140,10 +140,10 @@ static void m_poke(struct m *m, enum park_word w)
                 rni_futex_wake(&m->park, 1);
 }
 
-/* The keeper left; while Ms sleep one of them keeps the deadline. */
+/* The keeper left, or a P came: while a P is idle, and an M, one keeps the deadline and listens. */
 static void promote_keeper(void)
 {
-        if (sched.keeper || !sched.idle_m)
+        if (sched.keeper || !sched.idle_m || !load_rlx(&sched.nidle_p))   /* rlx: under the lock */
                 return;
         sched.keeper = sched.idle_m;
         store_rlx(&sched.keeper_until, (AO_t)TIMER_NEVER);   /* rlx: ordered by the fences */
@@ -196,7 +196,7 @@ static rni_noinline void wake_spinner(void)
         }
         lock_acquire(&sched.lock, RANK_SCHED);
         rni_idle_p_put(p);
-        rni_keeper_look();
+        rni_keeper_wanted();
         if (sched.nm == 0)
                 rni_fatal("cannot start a thread to run goroutines on");
         lock_release(&sched.lock, RANK_SCHED);
@@ -258,6 +258,12 @@ void rni_keeper_look(void)
 {
         if (sched.keeper)
                 m_poke(sched.keeper, PARK_LOOK);
+}
+
+void rni_keeper_wanted(void)
+{
+        rni_keeper_look();   /* it may not have kept the deadline, for lack of an idle P */
+        promote_keeper();
 }
 
 void rni_timekeeper_kick(int64_t when)

@@ -2,7 +2,7 @@
  * The network poller: the one epoll set, and who waits in it. What waits for a descriptor is core/polldesc; this is how its events get from the kernel to there.
  *
  * Who looks:
- *   - the keeper (idle.c) waits in the set until the next deadline, from the first descriptor on; before that in a futex;
+ *   - the keeper (idle.c), which there is while a P is idle, waits in the set until the next deadline, from the first descriptor on; before that in a futex;
  *   - an M that finds no work at hand looks without waiting before it steals or sleeps;
  *   - while nobody waits in the set, an M with work looks every 16th scheduling decision, and a goroutine that does not park, when its budget of channel operations is used up: if
  *     the last look is older than NET_AGE;

@@ -86,7 +86,7 @@ int rn_maxprocs(int n)
                 lock_acquire(&sched.lock, RANK_SCHED);
                 old = (int)load_rlx(&sched.nprocs);   /* rlx: under the lock */
                 set_nprocs(n < MAXPROCS_MAX ? n : MAXPROCS_MAX);
-                rni_keeper_look();   /* it may not have kept the deadline, for lack of an idle P */
+                rni_keeper_wanted();
                 lock_release(&sched.lock, RANK_SCHED);
                 if (n > old)
                         rni_wake_p();

@@ -142,7 +142,7 @@ void rni_hand_off(struct p *p)
                 return;
         lock_acquire(&sched.lock, RANK_SCHED);
         rni_idle_p_put(p);
-        rni_keeper_look();   /* it may not have kept the deadline, for lack of an idle P */
+        rni_keeper_wanted();
         lock_release(&sched.lock, RANK_SCHED);
         rni_fence_heavy();   /* light side: rni_wake_p */
         if (rni_work_anywhere())

@@ -23,7 +23,7 @@ struct sched {
         struct g_list gfree;            /* dead descriptors nobody's P caches: hosts of batches (spawn.c) */
         struct p *idle_p;
         struct m *idle_m;               /* last in, first out */
-        struct m *keeper;               /* the idle M that waits for the next deadline */
+        struct m *keeper;               /* the idle M that waits for the next deadline, and for events; NULL: no P is idle, or no M */
         struct m *all_m;                /* Ms that exist or have existed; none is ever taken out */
         struct m *dead_m;               /* those whose threads have ended, for new ones */
         unsigned nm, nidle_m;           /* Ms that exist; of them idle */
@@ -144,6 +144,7 @@ struct g *rni_find_runnable(struct m *m);        /* sleeps until there is one; m
 void rni_wake_p(void);                           /* work was submitted: sees that some M looks for it */
 void rni_stop_spinning(struct m *m);
 void rni_keeper_look(void);                      /* sched.lock held: the keeper's deadline has changed */
+void rni_keeper_wanted(void);                    /* sched.lock held: a P came to the idle list, and its holder does not go idle after it */
 void rni_timekeeper_kick(int64_t when);          /* a timer for `when` was added */
 struct p *rni_idle_p_get(void);                  /* sched.lock held */
 void rni_idle_p_put(struct p *p);                /* sched.lock held */
