@@ -117,12 +117,12 @@ void rni_gq_put_locked(struct g_list *l)
 
 void rni_gq_put_list(struct g_list *l)
 {
-        struct g *some[GQ_BLOCK];
+        struct g *some[FEW];   /* not more: we may stand on a goroutine's stack */
 
         while (l->head) {
                 unsigned n = 0;
 
-                while (n < GQ_BLOCK && l->head)
+                while (n < FEW && l->head)
                         some[n++] = g_list_pop(l);
                 rni_gq_put(some, n);
         }

@@ -91,17 +91,17 @@ bool rni_net_stale(int64_t now)
         return load_rlx(&net.slot) == SLOT_FREE && now - (int64_t)load_rlx(&net.looked) > NET_AGE;   /* rlx: both hints */
 }
 
+/* May stand on a goroutine's stack, of which the batch would touch another page. */
 static void look(struct g_list *out)
 {
-        struct net_batch b;
+        static struct net_batch b;   /* whoever set looking */
 
         if (!rni_net_awaited() || load_rlx(&net.looking) || !cas(&net.looking, 0, 1))   /* rlx: the CAS decides */
                 return;
         b.n = rni_poller_wait(net.set, b.ev, NET_BATCH, 0);
         store_rlx(&net.looked, (AO_t)rni_clock());   /* rlx: a hint */
+        take_events(&b, out);
         store_rel(&net.looking, 0);   /* rel: pairs with the CAS above */
-        if (b.n > 0)
-                take_events(&b, out);
 }
 
 bool rni_net_look(void)

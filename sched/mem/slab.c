@@ -14,6 +14,7 @@
 #include "sched/os/tools.h"
 
 enum { SLABS = 4096, GUARD_BATCH = 128 };
+enum { TOUCH = 4 };     /* fresh slots that become resident at a time */
 static const size_t slab_least = (size_t)64 << 20;      /* the sizes grow with the total, so the table does not fill up */
 static const size_t slab_most = (size_t)1 << (sizeof(size_t) == 8 ? 34 : 26);
 
@@ -252,7 +253,7 @@ size_t rni_slab_take(struct stack_run *r, struct stack **out, size_t n)
         if (r->at == r->end)
                 k = refill(r, v, n);
         if (k == 0)
-                for (; k < n && r->at < r->end; k++)
+                for (; k < n && k < TOUCH && r->at < r->end; k++)
                         v[k] = (struct slot){ r->slab, r->at++ };
         fetch_add(&slots_out, k);
         for (size_t i = 0; i < k; i++)
