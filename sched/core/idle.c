@@ -12,6 +12,8 @@
  * has its store before X too, and the sleeper, who looks after X, sees the queue filled; a load after X sees the idle P and no spinner. An M that
  * found work while spinning wakes another spinner if it was the last (rni_stop_spinning), because submitters relied on it.
  *
+ * The model is docs/design/idle.pml; that of what follows docs/design/keeper.pml. Both find the bug when any of the rules is undone.
+ *
  * Timers and events: while a P is idle, and an M, one such M is the keeper and sleeps until the earliest deadline of all Ps, or in the epoll set. It says until when (keeper_until), heavy fence, and
  * looks at the minima again; who adds an earlier timer stores the minimum, light fence, reads keeper_until: the same pattern. A keeper that leaves promotes
  * another idle M; if there is none, sysmon keeps the deadline (sysmon.c). Without an idle P there is nobody whom a keeper could give what it hears of: the holders of the Ps look themselves, and sysmon. One
@@ -269,19 +271,25 @@ void rni_keeper_wanted(void)
 void rni_timekeeper_kick(int64_t when)
 {
         AO_t until;
+        bool kept;
 
         rni_fence_light();   /* heavy side: keep, doze in sysmon.c */
         until = load_rlx(&sched.keeper_until);   /* rlx: ordered by the fences */
-        if (until == 0)
+        if (until == 0 || load_rlx(&sched.nidle_p) == 0) {   /* rlx: as above. A keeper keeps nothing without an idle P; a P that goes idle has it look again */
                 rni_sysmon_need();
-        if (until == 0 || when >= (int64_t)until)
+                return;
+        }
+        if (when >= (int64_t)until)
                 return;
         lock_acquire(&sched.lock, RANK_SCHED);
-        if (sched.keeper) {
+        kept = sched.keeper && load_rlx(&sched.nidle_p) != 0;   /* rlx: under the lock */
+        if (kept) {
                 store_rlx(&sched.keeper_until, 0);   /* rlx: under the lock; one kick is enough until it has looked */
                 m_poke(sched.keeper, PARK_LOOK);
         }
         lock_release(&sched.lock, RANK_SCHED);
+        if (!kept)
+                rni_sysmon_need();   /* who has left meanwhile may not have seen the timer */
 }
 
 /* -- looking -- */

@@ -173,6 +173,50 @@ static rn_dur process_time(void)
         return ts.tv_sec * RN_SEC + ts.tv_nsec;
 }
 
+static void in_c_for_a_moment(rn_wg *wg)
+{
+        rn_blocking(usleep, 1000);
+        rn_wg_done(wg);
+}
+
+static void computes_until(atomic_bool *fired, rn_time end, rn_wg *wg)
+{
+        while (!atomic_load(fired) && rn_now() < end)
+                continue;
+        rn_wg_done(wg);
+}
+
+static void fires(atomic_bool *fired)
+{
+        atomic_store(fired, true);
+}
+
+/* There are idle threads, but no idle processor: nobody but sysmon, which has lain down meanwhile, hears of the timer. */
+static void a_timer_that_is_added_while_all_compute_is_not_forgotten(void)
+{
+        enum { IDLE = 4 };
+        rn_time begun = rn_now(), end = begun + 20 * RN_SEC;
+        atomic_bool fired = false;
+        rn_wg wg = { { 0 } };
+
+        for (int i = 0; i < behave_procs + IDLE; i++) {
+                rn_wg_add(&wg, 1);
+                rn_go(in_c_for_a_moment, &wg);
+        }
+        rn_wg_wait(&wg);
+        for (int i = 1; i < behave_procs; i++) {
+                rn_wg_add(&wg, 1);
+                rn_go(computes_until, &fired, end, &wg);
+        }
+        while (rn_now() < begun + 200 * RN_MSEC)
+                continue;
+        rn_unref(rn_after_func(RN_MSEC, fires, &fired));
+        while (!atomic_load(&fired) && rn_now() < end)
+                continue;
+        CHECK(atomic_load(&fired));
+        rn_wg_wait(&wg);
+}
+
 static void waits_for_ever(rn_chan(int) c, rn_wg *wg)
 {
         rn_wait(c);
@@ -201,6 +245,7 @@ static void an_idle_process_uses_no_processor_time(void)
 
 static const struct behave_test tests[] = {
         BEHAVE(ticks_come_in_time_though_one_sleeps_in_c_and_one_computes),
+        BEHAVE(a_timer_that_is_added_while_all_compute_is_not_forgotten),
         BEHAVE_THREAD(an_idle_process_uses_no_processor_time),
 };
 

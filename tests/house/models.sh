@@ -33,7 +33,7 @@ check() {
     fi
 }
 
-for model in docs/design/retake.pml; do
+for model in docs/design/retake.pml docs/design/idle.pml docs/design/keeper.pml; do
     name=${model##*/}
     check clean "$name: clean" $model
     check clean "$name: clean with full fences" $model -DFULL_FENCES
