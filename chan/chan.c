@@ -109,7 +109,7 @@ static rni_always_inline int send_locked(struct hchan *c, const void *elem, rn_t
                         hchan_ready(wake);
                 return 0;
         }
-        if (r == OP_BLOCK && (until == RN_NEVER || until > rn_now())) {
+        if (r == OP_BLOCK && (until == RN_NEVER || until > rni_now(rni_self()))) {
                 w = wait_on(c, &c->sendq, (void *)(uintptr_t)elem, WAIT_CHAN_SEND, until);
                 if (!w)
                         return -ETIMEDOUT;
@@ -142,6 +142,7 @@ static rni_noinline void send_slow(rn_anychan ch, const void *elem)
                 rni_budget_slow(m);
         hchan_lock(hchan_of(ch));
         send_locked(hchan_of(ch), elem, RN_NEVER);
+        rni_sim_place();
         rni_compiler_barrier();   /* as above */
 }
 
@@ -217,7 +218,7 @@ static rni_always_inline int recv_locked(struct hchan *c, void *into, rn_time un
                         hchan_ready(wake);
                 return 1;
         }
-        if (r == OP_BLOCK && (until == RN_NEVER || until > rn_now())) {
+        if (r == OP_BLOCK && (until == RN_NEVER || until > rni_now(rni_self()))) {
                 w = wait_on(c, &c->recvq, into, WAIT_CHAN_RECV, until);
                 if (!w)
                         return -ETIMEDOUT;
@@ -244,13 +245,16 @@ static rni_noinline bool recv_slow(rn_anychan ch, void *into) __asm__("rn_chan_r
 static rni_noinline bool recv_slow(rn_anychan ch, void *into)
 {
         struct m *m = rni_m();
+        bool ok;
 
         if (unlikely(!ch))
                 block_for_ever(WAIT_CHAN_RECV_NIL);
         if (m->budget == 0)
                 rni_budget_slow(m);
         hchan_lock(hchan_of(ch));
-        return recv_locked(hchan_of(ch), into, RN_NEVER) != 0;
+        ok = recv_locked(hchan_of(ch), into, RN_NEVER) != 0;
+        rni_sim_place();
+        return ok;
 }
 
 bool rn_chan_recv(rn_anychan ch, void *into)
@@ -344,12 +348,15 @@ void (rn_close)(rn_anychan ch)
         if (unlikely(!ch))
                 rni_runtime_panic("close of nil channel");
         rni_m();
+        rni_sim_place();
         if (unlikely(!rni_hchan_close(hchan_of(ch), &woken)))
                 rni_runtime_panic("close of closed channel");
         if (woken.head) {   /* all at once, after the unlock: they may come back for the same channel */
                 rt_enter();
                 rni_ready_list(&woken);
                 rt_leave();
+        } else {
+                rni_sim_place();
         }
 }
 

@@ -105,7 +105,7 @@ static bool stays(struct bucket *b, struct waiter *w, a32 *word, bool starved)
 /* We own it by being handed it, so nobody but us changes the word. */
 static void end_starving(a32 *word, const struct waiter *w, int64_t since)
 {
-        if (w->ok == HANDED_LAST || rni_clock() - since < PATIENCE)
+        if (w->ok == HANDED_LAST || rni_now(rni_self()) - since < PATIENCE)
                 store_rlx(word, LOCKED);   /* rlx: the owner's; published by the unlock */
 }
 
@@ -113,7 +113,7 @@ static void park_until_ours(a32 *word)
 {
         struct g *g = rni_self()->g;
         struct waiter *w = &g->u.wait.w;
-        int64_t since = rni_clock();
+        int64_t since = rni_now(rni_self());
         struct bucket *b = rni_bucket_lock(word);
 
         rni_parking_begin(b, word);
@@ -135,7 +135,7 @@ static void park_until_ours(a32 *word)
                         return;
                 }
                 rni_bucket_lock(word);
-        } while (stays(b, w, word, rni_clock() - since > PATIENCE));
+        } while (stays(b, w, word, rni_now(rni_self()) - since > PATIENCE));
 }
 
 static void lock_entered(a32 *word)

@@ -2,6 +2,8 @@
  * The parking lot and the slow half of the word lock; parking.h has the argument. Callers: mutex.c for the lot, the other synchronisation objects for the word lock. */
 #include "chan/parking.h"
 
+#include "sched/core/hook.h"
+
 enum { SPINS = 40 };    /* about a microsecond */
 enum { COOL_AFTER = 16 };   /* times BUDGET looks in vain */
 
@@ -195,4 +197,46 @@ void rni_parking_cool(const volatile void *addr)
         if (!b->chains)
                 cool(b);
         rni_bucket_unlock(b);
+}
+
+/* -- a deterministic run that is over -- */
+
+/* The chain without the waiters of m's run; NULL: nobody is left. count has said who wants to be woken. */
+static struct waiter *without(struct waiter *first, const struct m *m)
+{
+        struct waiter *kept = NULL, *last = NULL;
+
+        for (struct waiter *w = first; w; w = w->next) {
+                if (rni_sim_owns(m, w->g))
+                        continue;
+                if (last)
+                        last->next = w;
+                else
+                        kept = w;
+                last = w;
+        }
+        if (kept) {
+                last->next = NULL;
+                kept->elem = last;
+                kept->prev = first->prev;
+        }
+        return kept;
+}
+
+void rni_hook_forget(const struct m *m)
+{
+        for (size_t i = 0; i < SPOTS; i++) {
+                struct bucket *b = &buckets[i];
+
+                lock_acquire(&b->lock, RANK_SYNC);
+                for (struct waiter **at = &b->chains; *at;) {
+                        struct waiter *first = *at, *kept = without(first, m);
+
+                        count(b, (kept && kept->index == PARKED) - (first->index == PARKED));
+                        *at = kept ? kept : first->prev;
+                        if (kept)
+                                at = &kept->prev;
+                }
+                lock_release(&b->lock, RANK_SYNC);
+        }
 }

@@ -271,7 +271,7 @@ static struct choice run(struct select *s, enum block block, rn_time until)
         sort(s);
         lock_all(s);
         got = decide(s);
-        if (got.index < 0 && block == WAIT && (until == RN_NEVER || until > rn_now()))
+        if (got.index < 0 && block == WAIT && (until == RN_NEVER || until > rni_now(rni_self())))
                 return wait(s, until);
         unlock_all(s);
         return got;
@@ -281,6 +281,7 @@ static int select_on(struct select *s, size_t n, enum block block, rn_time until
 {
         struct m *m = rni_m();
         struct choice got;
+        int r;
 
         rni_budget(m);
         shuffle(s, n, &m->rand);
@@ -289,7 +290,10 @@ static int select_on(struct select *s, size_t n, enum block block, rn_time until
                 return got.index;
         if (got.result == OP_CLOSED && s->cases[got.index].op == OP_SEND)
                 return CLOSED_SEND;
-        return finish(s, (unsigned)got.index, got.result, got.wake);
+        r = finish(s, (unsigned)got.index, got.result, got.wake);
+        if (unlikely(m->sim != NULL))
+                rni_sim_here(m);
+        return r;
 }
 
 static rni_noinline int select_few(const struct rn_case *cases, size_t n, enum block block, rn_time until)

@@ -181,7 +181,7 @@ int rn_sem_acquire_until(rn_sem *s, int64_t n, rn_time until)
                 return -EDOM;
         if (likely(rni_sem_take_or_lock(s, n)))
                 return 0;
-        if (until != RN_NEVER && until <= rn_now()) {
+        if (until != RN_NEVER && until <= rni_now(rni_self())) {
                 rni_sem_unlock(s);
                 rni_budget(rni_self());   /* a loop of tries lets others run */
                 return -ETIMEDOUT;

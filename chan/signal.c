@@ -343,6 +343,7 @@ void rni_signal_add(struct watcher *w, const int *sigs, size_t n)
         struct post none = { { NULL, NULL, 0 }, NULL };
         uint64_t set = set_of(sigs, n);
 
+        rni_sim_refuse("a signal");
         lock_registry();
         add_locked(w, set);
         unlock_and_settle(&none, want_postman());
@@ -426,6 +427,7 @@ void rn_signal_watch(rn_send_chan(int) c, const int *sigs, size_t n)
 
         if (unlikely(!c))
                 rni_runtime_panic("os/signal: Notify using nil channel");
+        rni_sim_refuse("a signal");
         fresh = malloc(sizeof *fresh);
         if (unlikely(!fresh))
                 rni_runtime_panic("out of memory for a watch of signals");

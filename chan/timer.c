@@ -81,7 +81,7 @@ static void chan_fire(struct timer *timer, int64_t now)
         (rn_unref)(t);
 }
 
-static const struct timer_class chan_timer_class = { chan_hold, chan_fire, chan_awaited };
+static const struct timer_class chan_timer_class = { chan_hold, chan_fire, chan_awaited, NULL };
 
 static void chan_last(struct obj *o)
 {
@@ -171,12 +171,17 @@ static void call_fire(struct timer *timer, int64_t now)
 
         (void)now;
         san_acquire(t);   /* released when it was started */
-        if (rni_spawn_in_turn(rni_self(), &t->call) != 0)
+        if (rni_spawn_in_turn(rni_self(), &t->call, NULL, NULL) != 0)
                 rni_fatal("out of memory: cannot start the goroutine of a timer");
         (rn_unref)(t);
 }
 
-static const struct timer_class call_timer_class = { call_hold, call_fire, call_awaited };
+static void call_drop(struct timer *t)
+{
+        (rn_unref)(of_call(t));
+}
+
+static const struct timer_class call_timer_class = { call_hold, call_fire, call_awaited, call_drop };
 
 static void call_last(struct obj *o)
 {

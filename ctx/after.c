@@ -38,7 +38,7 @@ void rni_ctx_stop_run(struct rn_ctx_stop *s, enum where where)
         if (where == OUTSIDE)
                 rt_enter();
         san_acquire(s);   /* released when it was made */
-        err = rni_spawn_in_turn(rni_self(), &s->call);
+        err = rni_spawn_in_turn(rni_self(), &s->call, NULL, NULL);
         if (where == OUTSIDE)
                 rt_leave();
         if (unlikely(err))

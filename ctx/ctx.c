@@ -77,7 +77,7 @@ static bool deadline_awaited(struct timer *t)
         return true;
 }
 
-static const struct timer_class deadline_timer_class = { deadline_hold, deadline_fire, deadline_awaited };
+static const struct timer_class deadline_timer_class = { deadline_hold, deadline_fire, deadline_awaited, NULL };
 
 /* The parent may end it at any time: the timer of an ended one is not started. */
 static void start_timer(struct deadline *d, rn_time t)
@@ -212,8 +212,10 @@ void rn_ctx_release(rn_ctx *ctx)
 int rn_ctx_err(const rn_ctx *ctx)
 {
         struct cancel *n = ctx->cancel;
-        unsigned ended = n ? load_acq(&n->ended) : 0;   /* acq: pairs with rel in end_locked */
+        unsigned ended;
 
+        rni_sim_place();   /* it may be asked in a loop */
+        ended = n ? load_acq(&n->ended) : 0;   /* acq: pairs with rel in end_locked */
         if (likely(ended == 0))
                 return 0;
         if (unlikely(ended & ENDING)) {   /* done is being closed */

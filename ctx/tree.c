@@ -227,7 +227,7 @@ static void drop_value(const struct value *v, enum where where)
                 return;
         if (where == OUTSIDE)
                 v->drop(v->value);
-        else if (rni_spawn_in_turn(rni_self(), &call) != 0)
+        else if (rni_spawn_in_turn(rni_self(), &call, NULL, NULL) != 0)
                 rni_fatal("out of memory: cannot start the goroutine that drops a context's value");
 }
 

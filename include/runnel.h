@@ -16,6 +16,7 @@
 #include <runnel/process.h>
 #include <runnel/select.h>
 #include <runnel/signal.h>
+#include <runnel/sim.h>
 #include <runnel/sync.h>
 #include <runnel/time.h>
 

@@ -8,6 +8,7 @@
 #include <runnel/time.h>
 
 #include "io/block.h"
+#include "sched/core/sched.h"
 #include "sched/os/os.h"
 
 struct child {
@@ -51,6 +52,7 @@ int rn_process_wait_until(pid_t pid, int *status, rn_time t)
 
         if (pid < 1)
                 return -EINVAL;
+        rni_sim_refuse("a process");
         fd = rni_pidfd_open(pid);
         if (fd >= 0) {
                 r = take(&c, fd, t);

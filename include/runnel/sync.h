@@ -41,7 +41,7 @@ extern "C" {
 #define RN_CALLS_ONLY_
 #endif
 #endif
-#if defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_THREAD__) || defined(RN_SIM)
 #define RN_CALLS_ONLY_
 #endif
 
@@ -245,6 +245,35 @@ RN_API bool rn_sem_tryacquire(rn_sem *s, int64_t n);
  * Errors: panics if n < 0 or more than are taken.
  * Context: goroutine or thread. Parks: never. Orders: as rn_sem_acquire. */
 RN_API void rn_sem_release(rn_sem *s, int64_t n);
+
+/* -- Deterministic runs (<runnel/sim.h>): with -DRN_SIM, others may run before and after each call that would be over without the scheduler -- */
+
+#ifdef RN_SIM
+RN_API void rn_sim_point_(const char *at);
+#define RN_SIM_DO_(f, ...) (rn_sim_point_(#f), (f)(__VA_ARGS__), rn_sim_point_(#f))
+#define RN_SIM_ASK_(f, ...) __extension__({ \
+                bool rn_answer_ = (rn_sim_point_(#f), (f)(__VA_ARGS__)); \
+                rn_sim_point_(#f); \
+                rn_answer_; })
+#define rn_wg_add(wg, n)           RN_SIM_DO_(rn_wg_add, (wg), (n))
+#define rn_wg_done(wg)             RN_SIM_DO_(rn_wg_done, wg)
+#define rn_wg_wait(wg)             RN_SIM_DO_(rn_wg_wait, wg)
+#define rn_mutex_lock(m)           RN_SIM_DO_(rn_mutex_lock, m)
+#define rn_mutex_trylock(m)        RN_SIM_ASK_(rn_mutex_trylock, m)
+#define rn_mutex_unlock(m)         RN_SIM_DO_(rn_mutex_unlock, m)
+#define rn_rwmutex_lock(m)         RN_SIM_DO_(rn_rwmutex_lock, m)
+#define rn_rwmutex_trylock(m)      RN_SIM_ASK_(rn_rwmutex_trylock, m)
+#define rn_rwmutex_unlock(m)       RN_SIM_DO_(rn_rwmutex_unlock, m)
+#define rn_rwmutex_rlock(m)        RN_SIM_DO_(rn_rwmutex_rlock, m)
+#define rn_rwmutex_tryrlock(m)     RN_SIM_ASK_(rn_rwmutex_tryrlock, m)
+#define rn_rwmutex_runlock(m)      RN_SIM_DO_(rn_rwmutex_runlock, m)
+#define rn_cond_signal(c)          RN_SIM_DO_(rn_cond_signal, c)
+#define rn_cond_broadcast(c)       RN_SIM_DO_(rn_cond_broadcast, c)
+#define rn_once_done(o)            RN_SIM_ASK_(rn_once_done, o)
+#define rn_sem_acquire(s, n)       RN_SIM_DO_(rn_sem_acquire, (s), (n))
+#define rn_sem_tryacquire(s, n)    RN_SIM_ASK_(rn_sem_tryacquire, (s), (n))
+#define rn_sem_release(s, n)       RN_SIM_DO_(rn_sem_release, (s), (n))
+#endif
 
 #ifdef __cplusplus
 }

@@ -9,8 +9,11 @@
 void rn_block_enter(void)
 {
         int err = *rni_m()->errnop;
-        struct m *m = rt_enter_locked();   /* if the P was taken already, there is nothing to give */
+        struct m *m;
 
+        if (rni_self()->sim)
+                return;   /* its thread is all the run has */
+        m = rt_enter_locked();   /* if the P was taken already, there is nothing to give */
         if (m->p) {
                 fetch_add(&rni_sched.nhandoffs, 1);
                 rni_hand_off(rni_p_leave(m));

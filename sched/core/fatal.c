@@ -69,6 +69,8 @@ static _Noreturn rni_noinline void die(const char *prefix, const char *fmt, va_l
         rni_out_fmt(&o, "fatal error: %s%s\n\n", prefix, text);
         rni_fatal_who(&o);
         rni_hook_trace(&o);
+        if (rni_self() && rni_self()->sim)
+                rni_hook_schedule(&o, rni_self()->sim);
         if (everybody)
                 rni_hook_dump(&o, 0);
         rni_out_flush(&o);

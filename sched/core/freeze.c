@@ -2,10 +2,10 @@
  * Making the Ms stand still, so that a dump may walk parked stacks. Nobody is interrupted: an M in user code runs on until it enters the runtime
  * or switches; it cannot resume another goroutine without passing one of those points, and that is all a dump needs.
  *
- *   M entering:   in_rt = 1;  light fence;  reads stop        freezer:  stop = 1;  heavy fence;  reads in_rt
+ *   M entering:   in_rt = 1;  light fence;  reads stop        freezer:  stop |= 1;  heavy fence;  reads in_rt
  *
- * Either the M sees stop == 1 and stops, or the freezer sees in_rt == 1 and waits until the M leaves or stops. The bug would be that both read the old
- * value; the heavy fence makes it impossible (sched/os fence). A new M starts with in_rt == 1 and stop == 1 (m.c): one that the freezer did not find in all_m, or found still dead, was
+ * Either the M sees stop & 1 and stops, or the freezer sees in_rt == 1 and waits until the M leaves or stops. The bug would be that both read the old
+ * value; the heavy fence makes it impossible (sched/os fence). A new M starts with in_rt == 1 and stop & 1 (m.c): one that the freezer did not find in all_m, or found still dead, was
  * started after frozen was set, and sees it. An M stops with no lock held: at the entry, before a switch, or when it wakes.
  *
  * frozen counts: odd while the world is frozen, another number each time, and an M that stands still says for which. So the freezer that comes next does not take an M for still that was let
@@ -29,10 +29,9 @@ void rni_m_stop(struct m *m)
         uint32_t era = load_acq(&sched.frozen);   /* acq: pairs with rel in rni_thaw */
 
         if (!is_frozen(era)) {
-                store_rlx(&m->stop, 0);   /* rlx: ordered by the fence */
-                /* If this came over a new freezer's stop = 1, then its frozen, which is older, is seen below. */
-                fence_full();   /* pairs with the CAS of frozen in rni_freeze */
-                era = load_rlx(&sched.frozen);   /* rlx: ordered by the fence */
+                m_stop_clear(m, STOP_FREEZE);
+                /* If this came over a new freezer's stop |= 1, then its frozen, which is older, is seen below. */
+                era = load_rlx(&sched.frozen);   /* rlx: ordered by the CAS of stop; pairs with the CAS of frozen in rni_freeze */
                 if (!is_frozen(era))
                         return;
         }
@@ -69,7 +68,7 @@ void rni_freeze(bool dying)
 
         for (m = sched.all_m; m; m = m->all_next)
                 if (m != self)
-                        store_rlx(&m->stop, 1);   /* rlx: ordered by the heavy fence */
+                        m_stop_set(m, STOP_FREEZE);
         rni_fence_heavy();   /* light side: rt_enter and every switch point */
         for (m = sched.all_m; m; m = m->all_next)
                 while (m != self && !m_still(m, era)) {
@@ -82,7 +81,7 @@ void rni_freeze(bool dying)
 void rni_thaw(void)
 {
         for (struct m *m = sched.all_m; m; m = m->all_next)
-                store_rlx(&m->stop, 0);   /* rlx: ordered by the rel below */
+                m_stop_clear(m, STOP_FREEZE);
         store_rel(&sched.frozen, load_rlx(&sched.frozen) + 1);   /* rel: pairs with acq in rni_m_stop; rlx: ours */
         rni_futex_wake(&sched.frozen, INT32_MAX);
 }

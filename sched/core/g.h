@@ -47,7 +47,10 @@ enum g_state { G_DEAD, G_RUNNABLE, G_RUNNING, G_WAITING };
         X(SEM, "semaphore.Acquire") \
         X(GROUP_GO, "errgroup.Group.Go") \
         X(IO, "IO wait") \
-        X(STACK, "waiting for a stack")
+        X(STACK, "waiting for a stack") \
+        X(SIM, "sim wait") \
+        X(SIM_HOST, "in a simulation") \
+        X(SIM_OVER, "stopped where the simulation ended")
 #define RNI_WAIT_ENUM_(name, text) WAIT_##name,
 enum wait_reason { RNI_WAIT_REASONS(RNI_WAIT_ENUM_) WAIT_COUNT_ };
 
@@ -57,7 +60,8 @@ enum {
         GF_FOREIGN = 4,   /* a plain thread's stand-in */
         GF_MAIN = 8,      /* goroutine 1 on the process's stack */
         GF_EXITING = 16,  /* in rn_exit */
-        GF_SIZED = 32     /* has a stack of its own size: `sized`, until it runs */
+        GF_SIZED = 32,    /* has a stack of its own size: `sized`, until it runs */
+        GF_SIM = 64       /* of a deterministic run: sim.h */
 };
 
 enum { COPY_INLINE = 64 };   /* bytes of an rn_go_copy value that fit the descriptor */

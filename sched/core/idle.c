@@ -184,6 +184,8 @@ static rni_noinline void wake_spinner(void)
 {
         struct p *p;
 
+        if (rni_self() && rni_self()->sim)   /* what it readies is nobody else's */
+                return;
         if (!cas(&sched.nspinning, 0, 1))
                 return;
         lock_acquire(&sched.lock, RANK_SCHED);
@@ -273,6 +275,8 @@ void rni_timekeeper_kick(int64_t when)
         AO_t until;
         bool kept;
 
+        if (unlikely(rni_self() && rni_self()->sim))   /* a time that is none */
+                return;
         rni_fence_light();   /* heavy side: keep, doze in sysmon.c */
         until = load_rlx(&sched.keeper_until);   /* rlx: ordered by the fences */
         if (until == 0 || load_rlx(&sched.nidle_p) == 0) {   /* rlx: as above. A keeper keeps nothing without an idle P; a P that goes idle has it look again */

@@ -83,7 +83,7 @@ static struct m *m_new(struct p *p, bool spinning)
         m->nextp = p;
         m->spinning = spinning;
         m->budget = BUDGET;
-        store_rlx(&m->stop, 1);    /* rlx: starting a thread is a full barrier */
+        store_rlx(&m->stop, STOP_FREEZE);   /* rlx: starting a thread is a full barrier */
         store_rlx(&m->in_rt, 1);   /* rlx: as above */
         sched.nm++;
         return m;

@@ -13,9 +13,11 @@
 #include "sched/os/os.h"
 
 struct p;
+struct sim;
 
 enum park_word { PARK_ASLEEP, PARK_WOKEN, PARK_LOOK, PARK_POLL };   /* LOOK: the deadline has changed; POLL: asleep in the epoll set */
-enum retake_word { RETAKE_NOT, RETAKE_ASKED, RETAKE_GONE };   /* owns its P; is asked for it; has none. States: retake.c */
+enum retake_word { RETAKE_NOT, RETAKE_ASKED, RETAKE_GONE, RETAKE_SIM };   /* owns its P; is asked for it; has none (states: retake.c); has one that is not asked for: sim.h */
+enum stop_bit { STOP_FREEZE = 1, STOP_SIM = 2 };   /* a freezer wants it to stand still; no goroutine is picked but by the engine: sim.h */
 
 enum { HELD_MAX = 8 };
 struct lock;
@@ -27,7 +29,7 @@ struct m {
         int *errnop;                   /* this thread's errno */
         a32 in_rt;                     /* 1: inside the runtime */
         a32 retake;                    /* enum retake_word; of a plain thread, which nobody asks, 0 */
-        a32 stop;                      /* 1: asked to stand still at the next entry or switch */
+        a32 stop;                      /* enum stop_bit: what the next entry or switch is to look at */
 
         /* What the next context on this M does for the one that left: set before a switch, run right after it (rni_post). */
         void (*post)(struct g *g, void *arg);
@@ -38,6 +40,7 @@ struct m {
         struct ctx g0;                 /* the scheduler loop, while a goroutine runs */
         struct stack g0_stack;         /* bounds of the thread's own stack, for sanitizers; scratch is never used */
         struct g *picked;              /* chosen by who switched to the scheduler loop; NULL: find one */
+        struct sim *sim;               /* the deterministic run that it is in: its own thread's */
 
         a32 park;                      /* futex: enum park_word */
         a32 stopped;                   /* stands still for the freeze of this number */
@@ -67,5 +70,23 @@ struct m {
 };
 
 _Static_assert(offsetof(struct m, g) == 0, "call_*.S");
+
+static inline void m_stop_set(struct m *m, unsigned bit)
+{
+        unsigned old;
+
+        do
+                old = load_rlx(&m->stop);   /* rlx: the CAS decides */
+        while (!cas(&m->stop, old, old | bit));
+}
+
+static inline void m_stop_clear(struct m *m, unsigned bit)
+{
+        unsigned old;
+
+        do
+                old = load_rlx(&m->stop);   /* rlx: the CAS decides */
+        while (!cas(&m->stop, old, old & ~bit));
+}
 
 #endif

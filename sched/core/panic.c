@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "sched/core/hook.h"
-#include "sched/core/sched.h"
+#include "sched/core/sim.h"
 
 enum mark_kind { MARK_CATCH, MARK_PANIC, MARK_EXIT };
 
@@ -136,6 +136,8 @@ static _Noreturn rni_noinline void panic_with(const struct rn_recovered *what, b
                 exiting |= catch->kind == MARK_EXIT;
         g->pcalls = &mark;
         run_until(g, catch ? catch->deferred : NULL);
+        if (!catch && rni_self()->sim)
+                rni_sim_panicked(rni_self(), what);
         if (!catch)
                 die_of_panic(g);
         if (catch->out)

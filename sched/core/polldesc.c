@@ -121,7 +121,7 @@ static bool timer_awaited(struct timer *t)
 }
 
 static void timer_fire(struct timer *t, int64_t now);
-static const struct timer_class timer_class = { timer_hold, timer_fire, timer_awaited };
+static const struct timer_class timer_class = { timer_hold, timer_fire, timer_awaited, NULL };
 
 bool rni_pd_passed(int64_t t)
 {
@@ -246,7 +246,7 @@ int rni_pd_start(void)
 {
         int r;
 
-        rni_m();
+        rni_sim_refuse("a descriptor");
         if (likely(rni_net_on()))
                 return 0;
         rt_enter();

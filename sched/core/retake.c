@@ -77,9 +77,11 @@ rni_cold struct m *rni_enter_slow(struct m *m)
 #ifdef RNI_DEBUG
         rni_assert(m->nlocks == 0);   /* we may wait for a P */
 #endif
-        if (load_rlx(&m->stop))   /* rlx: ordered by the heavy fence of rni_freeze */
+        if (load_rlx(&m->stop) & STOP_FREEZE)   /* rlx: ordered by the heavy fence of rni_freeze */
                 rni_m_stop(m);
-        if (!still_ours(m)) {
+        if (m->sim) {
+                rni_sim_point(m);
+        } else if (!still_ours(m)) {
                 p = idle_p();
                 if (p) {
                         rni_p_take(m, p);
@@ -97,11 +99,16 @@ rni_cold struct m *rni_enter_slow(struct m *m)
 
 rni_cold void rni_enter_slow_locked(struct m *m)
 {
-        if (still_ours(m))
+        if (m->sim || still_ours(m))
                 return;
         lock_acquire(&sched.lock, RANK_SCHED);   /* behind sysmon: rule 4 */
         rni_assert(m->p == NULL);
         lock_release(&sched.lock, RANK_SCHED);
+}
+
+rni_cold void rni_leave_slow(struct m *m)
+{
+        rni_sim_point(m);
 }
 
 /* -- sysmon's side -- */

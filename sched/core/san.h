@@ -32,6 +32,7 @@ void *rni_fiber_new(void);   /* san.c */
 void __sanitizer_start_switch_fiber(void **fake, const void *bottom, size_t size);
 void __sanitizer_finish_switch_fiber(void *fake, const void **bottom_old, size_t *size_old);
 void __asan_handle_no_return(void);
+void __asan_unpoison_memory_region(void const volatile *addr, size_t size);
 #endif
 
 static inline void san_acquire(const volatile void *addr)
@@ -99,6 +100,16 @@ static inline void san_g_dead(struct g *g)
         g->stack->san_fiber = NULL;
 #else
         (void)g;
+#endif
+}
+
+/* What stands on s is left as it is and never run again. */
+static inline void san_forget(struct stack *s)
+{
+#if RNI_ASAN
+        __asan_unpoison_memory_region(s->floor, (size_t)((char *)s->hi - s->floor));
+#else
+        (void)s;
 #endif
 }
 

@@ -115,6 +115,15 @@ static inline void leave_by(struct m *m, struct g *g, rni_commit *commit, void *
         m->post_state = state;
 }
 
+void rni_leave_to_loop(struct m *m, rni_commit *commit, void *arg, unsigned state)
+{
+        int err = *m->errnop;
+
+        leave_by(m, m->g, commit, arg, state);
+        switch_from(m, m->g, NULL);
+        *rni_self()->errnop = err;
+}
+
 /* The same for an M without a P. */
 static rni_noinline void switch_without_p(struct m *m, struct g *g)
 {
@@ -166,10 +175,15 @@ void rni_commit_nothing(struct g *g, void *arg)
 }
 
 /* The ring is full: half of it and g go to the global queue, unless stealers make room meanwhile. */
-static rni_cold void overflow(struct p *p, struct g *g)
+static rni_cold void overflow(struct m *m, struct g *g)
 {
         struct g *half[RUNQ_SIZE / 2 + 1];
+        struct p *p = m->p;
 
+        if (m->sim) {
+                rni_sim_overflow(m, g);
+                return;
+        }
         while (!runq_put(&p->runq, g)) {
                 if (!rni_runq_take_half(&p->runq, half))
                         continue;
@@ -222,11 +236,23 @@ void rni_submit(struct m *m, struct g *g, bool next)
                 if (next)
                         g = runq_put_next(&p->runq, g);
                 if (g && unlikely(!runq_put(&p->runq, g)))
-                        overflow(p, g);
+                        overflow(m, g);
         } else {
                 rni_gq_put(&g, 1);
         }
         rni_wake_p();
+}
+
+/* False: g is a plain thread's, and awake. */
+static rni_cold bool ready_special(const struct m *m, struct g *g)
+{
+        if (g->flags & GF_FOREIGN) {
+                rni_foreign_wake(g);
+                return false;
+        }
+        if (!rni_sim_owns(m, g))
+                rni_fatal("goroutine %lu of a simulation is woken from outside it", (unsigned long)g->id);
+        return true;
 }
 
 void rni_ready(struct g *g)
@@ -234,10 +260,8 @@ void rni_ready(struct g *g)
         struct m *m = rni_self();
 
         rni_assert(load_rlx(&m->in_rt));   /* rlx: own word */
-        if (unlikely(g->flags & GF_FOREIGN)) {
-                rni_foreign_wake(g);
+        if (unlikely(g->flags & (GF_FOREIGN | GF_SIM)) && !ready_special(m, g))
                 return;
-        }
         rni_assert(load_acq(&g->state) == G_WAITING);   /* acq: pairs with rel in rni_post */
         store_rlx(&g->state, G_RUNNABLE);   /* rlx: published by the queue */
         rni_submit(m, g, true);
@@ -251,12 +275,12 @@ void rni_ready_list(struct g_list *l)
         struct g *g;
 
         while ((g = g_list_pop(l)) != NULL) {
-                if (unlikely(g->flags & GF_FOREIGN)) {
-                        rni_foreign_wake(g);
+                if (unlikely(g->flags & (GF_FOREIGN | GF_SIM)) && !ready_special(m, g))
                         continue;
-                }
                 store_rlx(&g->state, G_RUNNABLE);   /* rlx: published by the queue */
-                if (!local || !runq_put(&m->p->runq, g))
+                if (unlikely(m->sim != NULL))
+                        rni_submit(m, g, false);
+                else if (!local || !runq_put(&m->p->runq, g))
                         g_list_push(&rest, g);
         }
         rni_gq_put_list(&rest);
@@ -290,6 +314,10 @@ void rni_yield_now(void)
                 rni_cpu_yield();
                 return;
         }
+        if (unlikely(m->sim != NULL)) {
+                rni_sim_yield(m);
+                return;
+        }
         next = pick(m);
         if (!next && timers_due(m->p) && rni_run_due_timers(m->p, rni_clock()))
                 next = pick(m);
@@ -315,6 +343,10 @@ rni_cold void rni_budget_slow(struct m *m)
         m->budget = BUDGET;
         if (m->foreign)
                 return;
+        if (m->sim) {
+                rni_sim_here(m);
+                return;
+        }
         m = rt_enter();
         p = m->p;
         now = rni_clock();

@@ -57,6 +57,7 @@ extern struct sched rni_sched;
 struct m *rni_attach(void);              /* boot.c: first call of the process or of this thread */
 struct m *rni_enter_slow(struct m *m);   /* retake.c */
 void rni_enter_slow_locked(struct m *m);
+void rni_leave_slow(struct m *m);
 
 static inline struct m *rni_m(void)
 {
@@ -91,9 +92,13 @@ static inline struct m *rt_enter_locked(void)
         return m;
 }
 
-static inline void rt_leave(void)
+static rni_always_inline void rt_leave(void)
 {
-        store_rel(&rni_self()->in_rt, 0);   /* rel: pairs with acq in rni_retake and rni_freeze */
+        struct m *m = rni_self();
+
+        if (unlikely(load_rlx(&m->retake) == RETAKE_SIM))   /* rlx: own word then */
+                rni_leave_slow(m);
+        store_rel(&m->in_rt, 0);   /* rel: pairs with acq in rni_retake and rni_freeze */
 }
 
 /* -- sched.c: hot path -- */
@@ -136,6 +141,7 @@ static inline void rni_post(struct m *m)
 
 void rni_wait_for_p(struct m *m);        /* m has lost its P and none is idle: the running G goes to the global queue. Entered, no lock held */
 void rni_submit(struct m *m, struct g *g, bool next);   /* RUNNABLE G into m's P, or the global queue; wakes an M if need be */
+void rni_leave_to_loop(struct m *m, rni_commit *commit, void *arg, unsigned state);   /* the running G is left for the scheduler loop; errno is kept */
 void rni_g0_loop(void);                                 /* the scheduler loop, on an M's own stack; comes back when the thread is to end */
 _Noreturn void rni_g0_first(void);                      /* the same as the entry of a stack of its own: the initial thread's */
 
@@ -206,9 +212,35 @@ bool rni_g_bind(struct p *p, struct g *g, bool slow);   /* gives a fresh G its s
 _Noreturn void rni_g_enter_fresh(struct g *g);   /* starts g, which was given the stack we stand on */
 uint64_t rni_g_count(void);                      /* goroutines that are not dead */
 void rni_need_fn(const void *fn);                /* fatal if NULL */
-int rni_spawn_in_turn(struct m *m, const struct rn_call *call);   /* what the runtime itself starts, in the order of the calls, behind who is runnable: 0, -EAGAIN. Entered */
+/* What the runtime itself starts, in the order of the calls, behind who is runnable; at_exit as in rni_spawn_call, or NULL: 0, -EAGAIN. Entered. */
+int rni_spawn_in_turn(struct m *m, const struct rn_call *call, void (*at_exit)(void *, intptr_t), void *arg);
 int rni_spawn_call(const struct rn_call *call, void (*at_exit)(void *, intptr_t), void *arg);   /* rn_spawn with something to do at the end: 0, -EAGAIN. Not entered */
 _Noreturn void rni_spawn_refused(void);          /* the panic of who could not spawn. Not entered */
+
+/* -- sim.c, for an M that is in a deterministic run (m->sim) -- */
+void rni_sim_point(struct m *m);                   /* others may run. Entered, no lock held */
+void rni_sim_yield(struct m *m);                   /* others run, if any can. Entered */
+void rni_sim_overflow(struct m *m, struct g *g);   /* g is runnable, and the run queue full */
+void rni_sim_here(const struct m *m);              /* rni_sim_point for who has not entered */
+bool rni_sim_owns(const struct m *m, const struct g *g);
+int64_t rni_sim_now(const struct m *m);
+
+/* What this M's goroutines take for the time. */
+static inline int64_t rni_now(const struct m *m)
+{
+        return likely(!m->sim) ? rni_clock() : rni_sim_now(m);
+}
+
+/* In public functions that may do their work without entering: others may run here. */
+static inline void rni_sim_place(void)
+{
+        const struct m *m = rni_self();
+
+        if (unlikely(m && m->sim))
+                rni_sim_here(m);
+}
+
+void rni_sim_refuse(const char *what);   /* panics in a run: `what` has no place there */
 
 /* -- foreign.c -- */
 void rni_foreign_park(struct m *m, rni_commit *commit, void *arg, enum wait_reason reason);

@@ -6,12 +6,16 @@
 
 rn_time rn_now(void)
 {
-        return rni_clock();
+        const struct m *m;
+
+        rni_sim_place();   /* it may be asked in a loop */
+        m = rni_self();
+        return likely(!m) ? rni_clock() : rni_now(m);
 }
 
 rn_time rn_deadline(rn_dur d)
 {
-        rn_time now = rni_clock();
+        rn_time now = rni_now(rni_m());
 
         if (d <= 0)
                 return now;
@@ -22,7 +26,7 @@ void rn_sleep_until(rn_time t)
 {
         struct m *m;
 
-        if (t <= rni_clock())
+        if (t <= rni_now(rni_m()))
                 return;
         m = rt_enter();
         rni_claim_begin(m->g);

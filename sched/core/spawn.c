@@ -253,12 +253,14 @@ static int spawn(const struct rn_call *call, const rn_attr *attr)
         return err;
 }
 
-int rni_spawn_in_turn(struct m *m, const struct rn_call *call)
+int rni_spawn_in_turn(struct m *m, const struct rn_call *call, void (*at_exit)(void *, intptr_t), void *arg)
 {
         struct g *g = g_of_call(m, call);
 
         if (unlikely(!g))
                 return -EAGAIN;
+        g->at_exit = at_exit;
+        g->at_exit_arg = arg;
         g_launch(m, g, false);
         return 0;
 }
@@ -336,6 +338,12 @@ void rn_spawn_copy(void (*fn)(void), const void *arg, size_t size, size_t align)
 
 /* -- first run -- */
 
+/* As rt_leave, but that in a deterministic run nobody gives way who has just been chosen. */
+static inline void rt_leave_fresh(struct m *m)
+{
+        store_rel(&m->in_rt, 0);   /* rel: pairs with acq in rni_retake and rni_freeze */
+}
+
 /* The value gets room on this stack; fn(pointer to it). */
 static rni_noinline void run_copy(const struct rn_call *start, size_t size, size_t align, void *block)
 {
@@ -346,7 +354,7 @@ static rni_noinline void run_copy(const struct rn_call *start, size_t size, size
         memcpy(value, block ? block : (const void *)start->ireg, size);
         free(block);
         call.ireg[0] = (uintptr_t)value;
-        rt_leave();
+        rt_leave_fresh(rni_self());
         rni_call_run(&call);
 }
 
@@ -365,7 +373,7 @@ static _Noreturn void g_entry(void)
                 run_copy(&call, g->copy_size, g->copy_align ? g->copy_align : 1,
                          g->flags & GF_COPY_HEAP ? (void *)(uintptr_t)call.ireg[0] : NULL);
         } else {
-                rt_leave();
+                rt_leave_fresh(m);
                 result = rni_call_run(&call);
         }
         rni_m();   /* says it if this is the child of a fork */
@@ -414,7 +422,10 @@ void rn_yield(void)
 
 int rn_numgoroutine(void)
 {
-        rni_m();
+        const struct m *m = rni_m();
+
+        if (unlikely(m->sim != NULL))
+                return (int)(load_rlx(&m->p->nspawned) - load_rlx(&m->p->nexited));   /* rlx: our own thread's */
         return (int)rni_g_count();
 }
 

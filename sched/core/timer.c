@@ -238,6 +238,32 @@ void rni_timers_due(struct timers *t, int64_t now, struct due *out)
         lock_release(&t->lock, RANK_TIMERS);
 }
 
+/* One at a time: what drop does may free others. */
+void rni_timers_drop(struct timers *t)
+{
+        for (;;) {
+                struct timer *last = NULL;
+
+                lock_acquire(&t->lock, RANK_TIMERS);
+                while (!last && t->n > 0) {
+                        last = timer_of(&t->heap[--t->n]);
+                        if (last)
+                                store_rel(&last->home, 0);   /* rel: pairs with acq in rni_timer_stop */
+                }
+                set_min(t);
+                lock_release(&t->lock, RANK_TIMERS);
+                if (!last)
+                        break;
+                if (last->class->drop)
+                        last->class->drop(last);
+        }
+        san_acquire(t);   /* as in push */
+        free(t->heap);
+        t->heap = NULL;
+        t->cap = 0;
+        store_rlx(&t->stale, 0);   /* rlx: nobody else knows of it */
+}
+
 /* Both heaps are locked, in the order of their addresses, so that no timer is seen between them. */
 void rni_timers_move(struct timers *from, struct timers *to)
 {

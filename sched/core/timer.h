@@ -36,6 +36,7 @@ struct timer_class {
         bool (*hold)(struct timer *t);               /* heap locked. True: the object stays until fire is done */
         void (*fire)(struct timer *t, int64_t now);  /* entered, no lock held; gives back what hold took */
         bool (*awaited)(struct timer *t);            /* heap locked. Could firing make a goroutine run? For the deadlock check */
+        void (*drop)(struct timer *t);               /* it will never fire, since its heap goes; NULL: nothing to do */
 };
 
 struct timer {
@@ -81,6 +82,8 @@ void rni_timers_due(struct timers *t, int64_t now, struct due *out);
 size_t rni_timers_sweep(struct timers *t);
 /* Can anything on this heap make a goroutine run? */
 bool rni_timers_awaited(struct timers *t);
+/* A deterministic run is over: what is still there never fires. Nobody waits for any of it. */
+void rni_timers_drop(struct timers *t);
 /* A P retires: its entries move to another heap. */
 void rni_timers_move(struct timers *from, struct timers *to);
 

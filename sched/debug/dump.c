@@ -27,8 +27,8 @@ static bool waits_for_stack(const struct g *g)
 
 static const char *state_text(const struct g *g, unsigned state)
 {
-        if (state == G_RUNNING)
-                return "running";
+        if (state == G_RUNNING)   /* the host of a deterministic run stands still where its engine is */
+                return g->reason == WAIT_SIM_HOST ? rni_wait_text(g->reason) : "running";
         if (state == G_RUNNABLE && !waits_for_stack(g))
                 return "runnable";
         return rni_wait_text(g->reason);
@@ -48,7 +48,7 @@ static void print_head(struct rni_out *o, const struct g *g, unsigned state)
         rni_out_fmt(o, "[%s]:\n", state_text(g, state));
 }
 
-static void print_g(struct tracer *t, struct rni_out *o, const struct g *g, const struct g *self)
+void rni_dump_g(struct tracer *t, struct rni_out *o, const struct g *g, const struct g *self)
 {
         unsigned state = load_acq(&g->state);   /* acq: pairs with rel in rni_post: its context is saved */
 
@@ -58,7 +58,7 @@ static void print_g(struct tracer *t, struct rni_out *o, const struct g *g, cons
         if (g == self)
                 rni_trace_own(t, o, (void (*)(void))rni_hook_dump, g);
         else if (state == G_RUNNING)
-                rni_out_fmt(o, "(running on another thread; stack unavailable)\n");
+                rni_out_fmt(o, g->reason == WAIT_SIM_HOST ? "(its stack is in use)\n" : "(running on another thread; stack unavailable)\n");
         else if (has_frames(g))
                 rni_trace_parked(t, o, g);
         rni_trace_start(t, o, g);
@@ -82,12 +82,12 @@ void rni_hook_dump(struct rni_out *o, int self)
         if (!t)
                 return;
         if (g1 && (self || g1 != me))
-                print_g(t, o, g1, me);
+                rni_dump_g(t, o, g1, me);
         for (size_t i = 0; i < n; i++) {
                 const struct g *g = rni_gslab_at(i);
 
                 if (g != g1 && (self || g != me))
-                        print_g(t, o, g, me);
+                        rni_dump_g(t, o, g, me);
         }
         rni_trace_end(t);
 }

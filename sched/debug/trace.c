@@ -215,6 +215,56 @@ static void print_frames(struct tracer *t, struct rni_out *o, unsigned first, un
         }
 }
 
+struct frames {
+        uintptr_t *pc;
+        unsigned n, room;
+};
+
+static _Unwind_Reason_Code keep_address(struct _Unwind_Context *c, void *arg)
+{
+        struct frames *f = arg;
+
+        if (f->n == f->room || _Unwind_GetIP(c) == 0)
+                return _URC_END_OF_STACK;
+        f->pc[f->n++] = (uintptr_t)_Unwind_GetIP(c);
+        return _URC_NO_REASON;
+}
+
+unsigned rni_hook_frames(uintptr_t *pc, unsigned n)
+{
+        struct frames f = { pc, 0, n };
+
+        _Unwind_Backtrace(keep_address, &f);
+        return f.n;
+}
+
+static bool is_public(struct tracer *t, uintptr_t pc)
+{
+        return strncmp(rni_symbols_find(&t->symbols, pc - 1)->name, "rn_", 3) == 0;
+}
+
+void rni_trace_place(struct tracer *t, struct rni_out *o, const char *call, const uintptr_t *pc, unsigned n)
+{
+        const struct sym *y;
+        unsigned i = 0;
+
+        while (i < n && !is_public(t, pc[i]))
+                i++;
+        while (i + 1 < n && is_public(t, pc[i + 1]))
+                i++;
+        rni_out_fmt(o, "%s", call ? call : i < n ? name_of(rni_symbols_find(&t->symbols, pc[i] - 1)) : "the library");
+        if (i + 1 >= n)
+                return;
+        y = rni_symbols_find(&t->symbols, pc[i + 1] - 1);
+        if (y->name[0] && y->start != FN(rni_call_run))
+                rni_out_fmt(o, ", called by %s+0x%lx", y->name, (unsigned long)(pc[i + 1] - y->start));
+}
+
+void rni_trace_name(struct tracer *t, struct rni_out *o, uintptr_t pc)
+{
+        rni_out_fmt(o, "%s", name_of(rni_symbols_find(&t->symbols, pc)));
+}
+
 void rni_trace_start(struct tracer *t, struct rni_out *o, const struct g *g)
 {
         const struct sym *y;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * How programs end whose goroutines sit in C code. */
+#define _GNU_SOURCE
 #include "tests/crash/cases.h"
 
 #include <stdatomic.h>

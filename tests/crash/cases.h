@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static int result;   /* main's */
@@ -67,6 +68,24 @@ static inline void spins(void)
 static inline void says_deferred(void)
 {
         say("deferred\n");
+}
+
+/* Until somebody has come to where a dump shows this text. */
+static inline void until_dump_shows(const char *text)
+{
+        static char dump[1 << 16];
+        int fd = memfd_create("dump", MFD_CLOEXEC);
+
+        do {
+                rn_yield();
+                memset(dump, 0, sizeof dump);
+                if (fd < 0 || ftruncate(fd, 0) != 0 || lseek(fd, 0, SEEK_SET) != 0)
+                        abort();
+                rn_dump(fd);
+                if (pread(fd, dump, sizeof dump - 1, 0) < 0)
+                        abort();
+        } while (!strstr(dump, text));
+        close(fd);
 }
 
 VISIBLE(void, blocked_in_receive, (rn_chan(int) c))

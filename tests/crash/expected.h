@@ -11,6 +11,7 @@
 #define SIGNALS(case_name, behaviour)   AFTER("signal_cases", case_name, behaviour)
 #define PROCESS(case_name, behaviour)   AFTER("process_cases", case_name, behaviour)
 #define FORKED                         "fatal error: a call of runnel in the child of a fork: it may only exec or _exit\n\nthread # [running]:\n"
+#define SIMULATED(case_name, behaviour) AFTER("sim_cases", case_name, behaviour)
 #define CTX(case_name, behaviour)       AFTER("ctx_cases", case_name, behaviour), .status = 2
 #define ALL_ASLEEP                     "fatal error: all goroutines are asleep - deadlock!\n\n"
 #define NO_GOROUTINES                  "fatal error: no goroutines (main called rn_exit) - deadlock!\n"
@@ -291,6 +292,21 @@ static const struct crash expected[] = {
 #endif
         { PANIC("go_at_the_limit", "go panics at the limit of goroutines"), .env = "RUNNEL_MAXG=500",
           .begins = "panic: out of memory: cannot start a goroutine (# exist)" MAIN_RUNS },
+
+        /* -- deterministic runs -- */
+        { SIMULATED("fatal_in_a_run", "a fatal error in a run shows its seed and schedule"), .status = 2, .out = "",
+          .begins = "fatal error: sync: unlock of unlocked mutex\n\ngoroutine 1 [running]:\n",
+          .shows = { "locks_and_unlocks_twice", "simulation: seed 42 (RUNNEL_SEED=42), random walk" } },
+        { SIMULATED("deadlock_report", "a run that deadlocks is reported: seed, schedule, goroutines"), .status = 7,
+          .begins = "simulation: all goroutines are asleep - deadlock!\nsimulation: seed ",
+          .shows = { "step ", "(takes_both) gives way in rn_mutex_lock, called by takes_both+", " waits: sync.Mutex.Lock", "[sync.Mutex.Lock]:", "takes_both" },
+          .headings = 2 },
+        { SIMULATED("schedule_report", "RUNNEL_SEED shows the schedule of one run"), .env = "RUNNEL_SEED=3", .status = 0,
+          .begins = "simulation: all goroutines have ended\nsimulation: seed 3 (RUNNEL_SEED=3), random walk", .shows = { "(crosses) ends", "(takes_both) ends" } },
+        { SIMULATED("woken_from_outside", "a wake from outside a run is fatal"), .status = 2,
+          .begins = "fatal error: goroutine 2 of a simulation is woken from outside it", .shows = { "sends_from_outside" } },
+        { SIMULATED("dump_in_a_run", "a dump in a run"), .status = 0, .headings = 3,
+          .shows = { "goroutine 1 [in a simulation]:", "goroutine 1 [running]:", "dumps(...)", "goroutine 2 [chan receive]:", "waits_inside" } },
 
         /* -- the synchronisation objects -- */
         { SYNC("unlock_of_unlocked", "unlock of an unlocked mutex"), .headings = 1,

@@ -96,6 +96,6 @@ CASE(listener_closed_under_accept)
 CASE(dump_of_io_wait)
 {
         rn_go(accepts, listener());
-        rn_sleep(20 * RN_MSEC);
+        until_dump_shows("[IO wait]");
         rn_dump(2);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Where addresses are short: RLIMIT_AS leaves room for a few hundred stacks. Who was told that a goroutine was started sees it run. */
+#define _GNU_SOURCE
 #include "tests/crash/cases.h"
 
 #include <errno.h>

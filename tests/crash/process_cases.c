@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The life of the process: what is left in the child of a fork, and ends while others run. */
+#define _GNU_SOURCE
 #include "tests/crash/cases.h"
 
 #include <errno.h>

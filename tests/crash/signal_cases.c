@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Programs that signals end, or do not. */
+#define _GNU_SOURCE
 #include "tests/crash/cases.h"
 
 CASE(watch_holds_a_deadlock_off)

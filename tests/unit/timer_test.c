@@ -130,7 +130,7 @@ static bool thing_awaited(struct timer *t)
         return container_of(t, struct thing, timer)->when % 2 != 0;
 }
 
-static const struct timer_class thing_class = { thing_hold, NULL, thing_awaited };
+static const struct timer_class thing_class = { thing_hold, NULL, thing_awaited, NULL };
 
 static struct thing *things(size_t n)
 {
