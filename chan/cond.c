@@ -91,7 +91,7 @@ void rn_cond_wait(rn_cond *c, rn_mutex *mu)
 
 int rn_cond_wait_until(rn_cond *c, rn_mutex *mu, rn_time until)
 {
-        if (until != RN_NEVER && until <= rni_now(rni_self())) {
+        if (until != RN_NEVER && until <= rni_now(rni_m())) {
                 rni_mutex_need_locked(mu);
                 return -ETIMEDOUT;
         }
