@@ -27,7 +27,7 @@ typedef struct rn_sem {
         uint64_t w_[4];
 } rn_sem;
 
-/* static rn_sem s = RN_SEM(4): n permits, n >= 0; {0} has none. */
+/* static rn_sem s = RN_SEM(4): n permits; {0} has none. If n < 0 the first acquire panics. */
 #define RN_SEM(n) { { (uint64_t)(n) } }
 
 #ifdef __cplusplus
