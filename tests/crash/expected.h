@@ -391,6 +391,12 @@ static const struct crash expected[] = {
         { PROCESS("child_exits", "and exit"), .status = 0, .headings = -1 },
         { PROCESS("child_of_a_watcher_dies_of_a_signal", "signals are not watched in the child of a fork"), .status = 0,
           .headings = -1 },
+
+        /* -- processors -- */
+        { PROCESS("one_processor_allowed", "by default as many processors as the affinity mask has"), .status = 0, .out = "1 1\n" },
+        { PROCESS("processors_asked_for", "RUNNEL_MAXPROCS says how many processors"), .status = 0, .out = "3\n",
+          .env = "RUNNEL_MAXPROCS=3" },
+
         /* -- contexts and groups -- */
         { CTX("done", "deadlock in a wait for the end of a context"), ONE_WAITS("chan receive"),
           .shows = { "waits_for_the_end", "main" } },
