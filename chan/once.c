@@ -17,6 +17,7 @@ struct once {
         struct waiter *waiters;   /* newest first */
 };
 _Static_assert(sizeof(struct once) <= sizeof(rn_once), "fits");
+_Static_assert(DONE == 4 && offsetof(struct once, word) == 0, "rn_once_done_ in <runnel/sync.h>");
 
 static struct once *inside(rn_once *o)
 {
@@ -101,7 +102,7 @@ void rn_once_call(rn_once *once, const struct rn_call *call)
                 san_acquire(o);
 }
 
-bool rn_once_done(const rn_once *once)
+bool (rn_once_done)(const rn_once *once)
 {
         const struct once *o = (const struct once *)(const void *)once;
         bool done = (load_acq(&o->word) & DONE) != 0;   /* acq: pairs with rel in rni_word_unlock */

@@ -195,6 +195,7 @@ bool rn_sem_tryacquire(rn_sem *s, int64_t n)
         if (likely(rni_sem_take_or_lock(s, n)))
                 return true;
         rni_sem_unlock(s);
+        (void)rni_sem_never(s, n);   /* a semaphore of less than none panics */
         rni_budget(rni_self());   /* as above */
         return false;
 }

@@ -30,10 +30,13 @@ static inline struct sem *rni_sem_inside(rn_sem *s)
 /* Panics if n is negative. Not entered. */
 void rni_sem_check(int64_t n);
 
-/* Can n never be had? Such an acquire waits for something else only, out of the queue. */
+/* Can n never be had? Such an acquire waits for something else only, out of the queue. Panics if the semaphore was made with a negative number, of which no n can be had. Not entered. */
 static inline bool rni_sem_never(rn_sem *s, int64_t n)
 {
-        return n > rni_sem_inside(s)->size;
+        if (likely(n <= rni_sem_inside(s)->size))
+                return false;
+        rni_sem_check(rni_sem_inside(s)->size);
+        return true;
 }
 
 /* True: n taken, nothing locked. False: not possible now, because of the number or because others queue; s is locked, and the calling thread is known to the

@@ -83,7 +83,8 @@ RN_API void rn_ctx_cancel(rn_ctx *ctx);
 RN_API void rn_ctx_cancel_cause(rn_ctx *ctx, int err);
 
 /* rn_ctx_cancel and rn_unref.
- * Context: goroutine or thread. Parks: never. */
+ * Errors: as rn_ctx_cancel.
+ * Context: goroutine or thread. Parks: never. Orders: as rn_ctx_cancel. */
 RN_API void rn_ctx_release(rn_ctx *ctx);
 
 /* -- asking -- */
@@ -128,7 +129,7 @@ RN_API bool rn_ctx_stop_call(rn_ctx_stop *s);
 
 /* Sleeps for d, or until ctx ends.
  * Returns 0, or what rn_ctx_err says; that also at once if ctx has ended.
- * Context: goroutine or thread. Parks: always, unless d <= 0 or ctx has ended. */
+ * Context: goroutine or thread. Parks: always, unless d <= 0 or ctx has ended. Orders: when not 0, as rn_ctx_cancel. */
 RN_API int rn_ctx_sleep(const rn_ctx *ctx, rn_dur d);
 
 /* Takes n permits as rn_sem_acquire does, unless ctx ends first. More than the semaphore has: waits for ctx only, in nobody's way.

@@ -64,7 +64,7 @@ RN_API uint64_t rn_goid(void);
 
 /* Keeps main a plain thread instead of goroutine 1; without effect after the first use of the library.
  * Context: thread. Parks: never. */
-RN_API void rn_main_foreign(void); /* before the first use: keep main a foreign thread */
+RN_API void rn_main_foreign(void);
 
 #ifdef __cplusplus
 }

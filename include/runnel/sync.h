@@ -27,7 +27,7 @@ typedef struct rn_sem {
         uint64_t w_[4];
 } rn_sem;
 
-/* static rn_sem s = RN_SEM(4): n permits, n >= 0; {0} has none. */
+/* static rn_sem s = RN_SEM(4): n permits; {0} has none. If n < 0 the first acquire panics. */
 #define RN_SEM(n) { { (uint64_t)(n) } }
 
 #ifdef __cplusplus
@@ -44,6 +44,12 @@ extern "C" {
 #if defined(__SANITIZE_THREAD__) || defined(RN_SIM)
 #define RN_CALLS_ONLY_
 #endif
+
+/* The place of an address in the library's static tables. On the path of every unlock of a mutex: cheap before good. */
+static inline unsigned rn_spot_(uintptr_t at)
+{
+        return (unsigned)(at >> 3 ^ at >> 13) & 1023;
+}
 
 /* -- WaitGroup: counts goroutines and waits for the last -- */
 
@@ -141,7 +147,7 @@ static inline void rn_mutex_unlock_(rn_mutex *m)
         }
         __atomic_store_n(w, (word)0, __ATOMIC_RELEASE);   /* pairs with the acquire of the locks */
         __atomic_signal_fence(__ATOMIC_SEQ_CST);   /* pairs with the membarrier of who parks first */
-        if (__builtin_expect(rn_parked_[(at >> 3 ^ at >> 13) & 1023] != 0, 0))
+        if (__builtin_expect(rn_parked_[rn_spot_(at)] != 0, 0))
                 rn_mutex_wake_(at);
 }
 #define rn_mutex_unlock(m) rn_mutex_unlock_(m)
@@ -216,6 +222,17 @@ RN_API void rn_once_call(rn_once *o, const struct rn_call *call);
 /* Is the call complete?
  * Context: goroutine or thread. Parks: never. Orders: when true, as rn_once_call. */
 RN_API bool rn_once_done(const rn_once *o);
+
+/* All of it. */
+#ifndef RN_CALLS_ONLY_
+static inline bool rn_once_done_(const rn_once *o)
+{
+        typedef const uint32_t __attribute__((__may_alias__)) word;
+
+        return (__atomic_load_n((word *)(const void *)o, __ATOMIC_ACQUIRE) & 4) != 0;   /* pairs with the release of the call's end */
+}
+#define rn_once_done(o) rn_once_done_(o)
+#endif
 
 /* -- Semaphore: a number of permits, any of them at a time. First come, first served, however many are wanted -- */
 

@@ -5,10 +5,14 @@
 
 #include "sched/base/atomic.h"
 
+struct rni_out;
+
 extern a32 rni_boot_helpers;      /* threads of the process that belong to tools (a sanitizer's) or are sysmon, not the program's */
 
 void rni_exit_guard(void);        /* atexit: holds the exit back while another thread prints its last words */
 void rni_overflow_init(void);     /* overflow.c: the SIGSEGV handler */
 void rni_quit_init(void);         /* quit.c: the SIGQUIT handler */
+
+void rni_foreign_report(struct rni_out *o);   /* foreign.c: what each plain thread waits for. In a deadlock only: all of them wait, and none comes or goes */
 
 #endif

@@ -73,6 +73,7 @@ void rni_deadlock_report(void)
         else
                 rni_out_fmt(&o, "fatal error: all goroutines are asleep - deadlock!\n");
         rni_hook_dump(&o, 1);
+        rni_foreign_report(&o);
         rni_out_flush(&o);
         rni_die_end();
 }

@@ -7,19 +7,27 @@
 #include <stdlib.h>
 
 #include "sched/base/rand.h"
+#include "sched/core/boot.h"
 #include "sched/core/sched.h"
 
 #define sched rni_sched
 
+static struct m *newest;   /* sched.lock: all that are counted in nforeign, by idle_next and idle_prev */
+
 static void thread_gone(void *arg)
 {
+        struct m *m = arg;
+
         if (!rni_self())
                 return;   /* in the child of a fork */
         rni_self_set(NULL);
         lock_acquire(&sched.lock, RANK_SCHED);
         sched.nforeign--;
+        *(m->idle_prev ? &m->idle_prev->idle_next : &newest) = m->idle_next;
+        if (m->idle_next)
+                m->idle_next->idle_prev = m->idle_prev;
         lock_release(&sched.lock, RANK_SCHED);
-        free(arg);
+        free(m);
 }
 
 void rni_foreign_init(struct m *m)
@@ -50,6 +58,10 @@ struct m *rni_foreign_new(void)
         rni_foreign_init(m);
         lock_acquire(&sched.lock, RANK_SCHED);
         sched.nforeign++;
+        m->idle_next = newest;
+        if (newest)
+                newest->idle_prev = m;
+        newest = m;
         lock_release(&sched.lock, RANK_SCHED);
         rni_self_set(m);
         rni_thread_on_exit(thread_gone, m);
@@ -99,4 +111,11 @@ void rni_foreign_wake(struct g *g)
         }
         store_rel(&m->park, PARK_WOKEN);   /* rel: the value is written; pairs with acq in rni_foreign_park */
         rni_futex_wake(&m->park, 1);
+}
+
+/* No stack: what a thread's registers are while it is in the kernel only it knows. */
+void rni_foreign_report(struct rni_out *o)
+{
+        for (const struct m *m = newest; m; m = m->idle_next)
+                rni_out_fmt(o, "\nthread %d [%s]:\n", m->tid, rni_wait_text(m->self_g.reason));
 }

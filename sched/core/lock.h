@@ -17,6 +17,8 @@
 #ifndef RNI_CORE_LOCK_H
 #define RNI_CORE_LOCK_H
 
+#include <runnel/sync.h>
+
 #include "sched/base/atomic.h"
 #include "sched/base/lockrank.h"
 #include "sched/os/os.h"
@@ -28,13 +30,11 @@ struct lock {
 
 /* -- where an address has its place in static tables: this one, and those of chan/parking.h -- */
 
-enum { SPOT_BITS = 10, SPOTS = 1 << SPOT_BITS };
+enum { SPOTS = 1024 };   /* the range of rn_spot_, which unlocking in the caller has to know as well */
 
 static inline unsigned rni_spot(const volatile void *addr)
 {
-        uintptr_t a = (uintptr_t)addr;
-
-        return (unsigned)(a >> 3 ^ a >> (3 + SPOT_BITS)) & (SPOTS - 1);   /* on the path of every unlock of a mutex: cheap before good */
+        return rn_spot_((uintptr_t)addr);
 }
 
 extern a32 rni_lock_sleepers[SPOTS];

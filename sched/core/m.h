@@ -52,7 +52,7 @@ struct m {
         unsigned runnext_runs;         /* picks from runnext since the last look at the clock */
         int64_t chain_start;           /* when the running chain of them began, or was first looked at; 0: not yet */
         struct p *nextp;               /* handed over by who wakes it */
-        struct m *idle_next, *idle_prev;   /* sched.lock; idle_next also in sched.dead_m */
+        struct m *idle_next, *idle_prev;   /* sched.lock; idle_next also in sched.dead_m. Of a plain thread: the list in foreign.c */
         int64_t idle_until;            /* a surplus M that is idle so long ends; TIMER_NEVER: it stays */
         struct m *all_next;            /* Ms only; set once */
         int64_t seen_cpu, seen_at;     /* sysmon: its thread's processor time while it has no P, and when it was looked at */

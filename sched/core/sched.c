@@ -371,7 +371,7 @@ static void commit_exit(struct g *g, void *arg)
 
         (void)arg;
         san_g_dead(g);
-        rni_stack_put(g->flags & GF_SIZED || !m->p ? NULL : &m->p->stacks, g->stack);
+        rni_stack_put(m->p ? &m->p->stacks : NULL, g->stack);
         g->stack = NULL;
         rni_g_free(m, g);
         rni_fence_light();   /* heavy side: rni_wait_for_stack */

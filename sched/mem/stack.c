@@ -282,30 +282,18 @@ static rni_noinline void overflow(struct stack_cache *c)
         copy_stacks(c->s, c->s + SLOT_BATCH, SLOT_BATCH);
 }
 
-static void put_odd(struct stack_cache *c, struct stack *s)
-{
-        if (!c)
-                rni_odd_put(s);
-        else
-                c->odd = s;
-}
-
 void rni_stack_put(struct stack_cache *c, struct stack *s)
 {
         rni_tool_unbind(s->floor, s->hi);
-        if (c && unlikely(c->odd != NULL)) {            /* its last runner has put another stack since, so it has left */
-                rni_odd_put(c->odd);
-                c->odd = NULL;
-        }
         if (unlikely(slot_odd(s))) {
-                put_odd(c, s);
+                rni_odd_put(s);
                 return;
         }
         if (unlikely(!c)) {
                 list_put(&s, 1);
                 return;
         }
-        if (unlikely(c->n == RNI_STACK_CACHED))         /* the newest of these was put before s: nobody runs on it */
+        if (unlikely(c->n == RNI_STACK_CACHED))
                 overflow(c);
         c->s[c->n++] = s;
 }
@@ -314,9 +302,6 @@ size_t rni_stack_cache_flush(struct stack_cache *c)
 {
         size_t n = c->n + (c->run.end - c->run.at);
 
-        if (c->odd)
-                rni_odd_put(c->odd);
-        c->odd = NULL;
         rni_slab_give(&c->run);
         for (unsigned i = 0; i < c->n; i += SLOT_BATCH)
                 list_put(c->s + i, c->n - i < SLOT_BATCH ? c->n - i : SLOT_BATCH);

@@ -40,8 +40,6 @@ struct stack_run { struct slab *slab; size_t at, end; };
 enum { RNI_STACK_CACHED = 64 };
 struct stack_cache {
         unsigned n;
-        /* put back last, perhaps still run on: unmapped at the next put */
-        struct stack *odd;
         struct stack_run run;
         struct stack *s[RNI_STACK_CACHED];        /* newest last */
 };
@@ -55,9 +53,8 @@ struct stack *rni_stack_get_cached(struct stack_cache *c);
 /* slow path: size 0 = default, otherwise usable bytes; NULL when memory or addresses are out. c
  * may be NULL. Refills c. */
 struct stack *rni_stack_get(struct stack_cache *c, size_t size);
-/* s is no longer run on, or is by the caller until its next switch on this P: it is the newest in
- * c; surplus leaves from the oldest. No system call for a default stack. c may be NULL: then s must
- * not be run on any more. */
+/* s is no longer run on. It is the newest in c; surplus leaves from the oldest. No system call for a
+ * default stack; one of another size is unmapped. c may be NULL. */
 void rni_stack_put(struct stack_cache *c, struct stack *s);
 /* Gives the pages of some surplus stacks, at most 512, back to the system; false: nothing more to
  * do. A load if there is no surplus. Any thread; for who has nothing better to do. */

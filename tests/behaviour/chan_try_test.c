@@ -359,6 +359,71 @@ static void select_chooses_a_case_or_times_out_never_both(void)
                         race_with_deadline(cap, 1, kinds & 1 ? THREAD : GOROUTINE, kinds & 2 ? THREAD : GOROUTINE);
 }
 
+/* -- the stack of a goroutine that is gone -- */
+
+struct grave {
+        rn_chan(int) c;
+        atomic_bool stop;
+};
+
+/* Its waiters and destinations lie on its stack, which the next one gets. */
+static void give_up_and_end(rn_chan(int) c, rn_dur patience)
+{
+        int v[2];
+
+        if (patience % 2)
+                rn_recv_for(patience, c, &v[0]);
+        else
+                rn_select_for(patience, rn_on_recv(c, &v[0]), rn_on_recv(c, &v[1]));
+}
+
+static void paint_and_look(void)
+{
+        volatile unsigned char b[1500];
+
+        for (size_t i = 0; i < sizeof b; i++)
+                b[i] = 0x5a;
+        for (int i = 0; i < 3; i++)
+                rn_yield();
+        for (size_t i = 0; i < sizeof b; i++)
+                if (!CHECK_EQ(b[i], 0x5a))
+                        break;
+}
+
+static void send_to_whoever_is_there(void *arg)
+{
+        struct grave *g = arg;
+
+        for (int i = 0; !atomic_load(&g->stop); i++) {
+                if (i % 2)
+                        rn_try_send(g->c, -1);
+                else
+                        rn_send_for(RN_USEC, g->c, -1);
+                if (i % 8 == 0)
+                        rn_yield();
+        }
+}
+
+static void stack_of_a_dead_goroutine_is_never_written(void)
+{
+        struct grave g = { .c = rn_make(int, 0) };
+        rn_wg senders = { { 0 } }, wg = { { 0 } };
+
+        behave_crowd(&senders, 2, 1, send_to_whoever_is_there, &g);
+        for (int i = 0; i < BEHAVE_SCALE(5000); i++) {
+                rn_wg_go(&wg, give_up_and_end, g.c, (rn_dur)(i % 37) * 250 + i % 2);
+                rn_wg_go(&wg, paint_and_look);
+                if (i % 16 == 0)
+                        rn_yield();
+                if (i % 256 == 0)
+                        rn_wg_wait(&wg);
+        }
+        rn_wg_wait(&wg);
+        atomic_store(&g.stop, true);
+        rn_wg_wait(&senders);
+        rn_unref(g.c);
+}
+
 static const struct behave_test tests[] = {
         BEHAVE_BOTH(try_on_a_channel_that_is_not_ready_changes_nothing),
         BEHAVE_BOTH(try_meets_a_waiting_partner_with_int32),
@@ -374,6 +439,7 @@ static const struct behave_test tests[] = {
         BEHAVE_BOTH(deadline_far_away_does_not_disturb),
         BEHAVE_BOTH(value_or_timeout_never_both_and_never_lost),
         BEHAVE_BOTH(select_chooses_a_case_or_times_out_never_both),
+        BEHAVE_BOTH(stack_of_a_dead_goroutine_is_never_written),
 };
 
 BEHAVE_MAIN(tests)

@@ -93,14 +93,19 @@ static void call(void *arg)
         rn_once_do(&r->once, set_all, r);
         check_all(r);
         CHECK(rn_once_done(&r->once));
+        CHECK((rn_once_done)(&r->once));
 }
 
+/* Inline, and by a call as from another language. */
 static void looks_until_done(void *arg)
 {
         struct race *r = arg;
 
         rn_wg_done(&r->ready);
-        BEHAVE_UNTIL(rn_once_done(&r->once));
+        if (r->yields)
+                BEHAVE_UNTIL(rn_once_done(&r->once));
+        else
+                BEHAVE_UNTIL((rn_once_done)(&r->once));
         check_all(r);
 }
 

@@ -92,6 +92,27 @@ static void negative_numbers_panic_and_change_nothing(void)
         CHECK(all_are_left(&s, 3));
 }
 
+static void a_semaphore_of_a_negative_number_panics_at_its_first_use(void)
+{
+        static const char text[] = "semaphore: negative number of permits";
+        static rn_sem at_rest = RN_SEM(-1);
+        rn_sem s = RN_SEM(INT64_MIN);
+
+        for (int i = 0; i < 2; i++) {
+                rn_sem *one = i ? &s : &at_rest;
+
+                CHECK_PANICS(text, rn_sem_acquire, one, 0);
+                CHECK_PANICS(text, rn_sem_acquire, one, 1);
+                CHECK_PANICS(text, rn_sem_acquire_until, one, 1, RN_NEVER);
+                CHECK_PANICS(text, rn_sem_acquire_until, one, 0, 0);
+                CHECK_PANICS(text, rn_sem_acquire_ctx, one, 1, (const rn_ctx *)rn_ctx_background());
+                CHECK_PANICS(text, rn_sem_tryacquire, one, 0);
+                CHECK_PANICS("semaphore: released more than held", rn_sem_release, one, 1);
+        }
+        rn_sem_init(&s, 1);
+        CHECK(all_are_left(&s, 1));
+}
+
 static void release_of_more_than_is_held_panics_and_changes_nothing(void)
 {
         rn_sem s = RN_SEM(3);
@@ -539,6 +560,7 @@ static const struct behave_test tests[] = {
         BEHAVE_BOTH(tryacquire_takes_what_is_left_and_no_more),
         BEHAVE_BOTH(large_numbers_do_not_overflow),
         BEHAVE_BOTH(negative_numbers_panic_and_change_nothing),
+        BEHAVE_BOTH(a_semaphore_of_a_negative_number_panics_at_its_first_use),
         BEHAVE_BOTH(release_of_more_than_is_held_panics_and_changes_nothing),
         BEHAVE_BOTH(a_waiter_is_shown_in_acquire),
         BEHAVE_BOTH(nobody_passes_before_the_release_and_all_do_after_it),

@@ -224,7 +224,7 @@ static void waits_for_ever(rn_chan(int) c, rn_wg *wg)
 }
 
 /* Processor time, not time: a busy machine does not matter. */
-static void an_idle_process_uses_no_processor_time(void)
+static void idle_for_a_while(void)
 {
         rn_chan(int) c = rn_make(int, 0);
         rn_wg wg = { { 0 } };
@@ -243,10 +243,27 @@ static void an_idle_process_uses_no_processor_time(void)
         rn_unref(c);
 }
 
+static void an_idle_process_uses_no_processor_time(void)
+{
+        idle_for_a_while();
+}
+
+static void nor_does_it_with_a_timer_that_is_far_away(void)
+{
+        atomic_bool fired = false;
+        rn_timer *t = rn_after_func(3600 * RN_SEC, fires, &fired);
+
+        idle_for_a_while();
+        CHECK(rn_timer_stop(t));
+        CHECK(!atomic_load(&fired));
+        rn_unref(t);
+}
+
 static const struct behave_test tests[] = {
         BEHAVE(ticks_come_in_time_though_one_sleeps_in_c_and_one_computes),
         BEHAVE(a_timer_that_is_added_while_all_compute_is_not_forgotten),
         BEHAVE_THREAD(an_idle_process_uses_no_processor_time),
+        BEHAVE_THREAD(nor_does_it_with_a_timer_that_is_far_away),
 };
 
 BEHAVE_MAIN(tests)

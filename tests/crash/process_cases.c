@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * The life of the process: what is left in the child of a fork, and ends while others run. */
+ * The life of the process: what is left in the child of a fork, ends while others run, and the processors it may use. */
 #define _GNU_SOURCE
 #include "tests/crash/cases.h"
+
+#include <sched.h>
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -179,4 +181,27 @@ CASE(exits_of_many)
         for (int i = 0; i < 4; i++)
                 rn_go(ends);
         exit(3);
+}
+
+/* -- the processors this process may use -- */
+
+/* The last one it may use, and no other from now on. */
+CASE(one_processor_allowed)
+{
+        cpu_set_t may, one;
+
+        if (sched_getaffinity(0, sizeof may, &may) != 0)
+                _exit(95);
+        CPU_ZERO(&one);
+        for (size_t i = CPU_SETSIZE; i-- > 0 && CPU_COUNT(&one) == 0;)
+                if (CPU_ISSET(i, &may))
+                        CPU_SET(i, &one);
+        if (sched_setaffinity(0, sizeof one, &one) != 0)
+                _exit(95);
+        printf("%d %d\n", rn_numcpu(), rn_maxprocs(0));
+}
+
+CASE(processors_asked_for)
+{
+        printf("%d\n", rn_maxprocs(0));
 }

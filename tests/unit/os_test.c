@@ -90,8 +90,10 @@ static void many_regions_are_guarded_and_dropped_at_once(void **state)
                 at[i] = p + i * stride;
                 memset(at[i], 1, stride);
         }
-        if (rni_vm_guard_light_many(at, N, rni_page) != 0)
+        if (rni_vm_guard_light_many(at, N, rni_page) != 0) {
+                print_message("skipped: this kernel has no guards inside a mapping (MADV_GUARD_INSTALL, Linux 6.13), and stacks are guarded in another way\n");
                 skip();
+        }
         for (size_t i = 0; i < N; i++) {
                 assert_false(readable(at[i]));
                 assert_int_equal(p[i * stride + rni_page], 1);
