@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Making and freeing channels. An hchan and its buffer are one block of memory. */
+ * Making and freeing channels. An hchan and its buffer are one block of memory. Who frees one that somebody still waits on is part of the model docs/design/select.pml. */
 #include "chan/hchan.h"
 
 #include <errno.h>
@@ -23,7 +23,7 @@ void rni_hchan_last(struct hchan *c)
         hchan_lock(c);
         orphan = waited_on(c);
         c->orphan = orphan;
-        hchan_unlock(c);
+        hchan_unlock_last(c);   /* who leaves an orphan frees it */
         if (!orphan)
                 rni_hchan_free(c);
 }

@@ -7,8 +7,9 @@
  *        ^---------------------- stop: timer off its heap, buffer emptied
  *
  * All steps are made under the channel's lock. The bug would be that a fire, taken off its heap already, sends after a stop or a reset has returned. It cannot: it locks the channel
- * first and sends only if the timer is pending and in no heap. Stopped, it is not pending; reset, it is in a heap, or has been taken off anew, and then that time has come:
- * whichever of the two fires is first sends the one value. */
+ * first and sends only if the timer is pending, in no heap, and due by the fire's own clock. Stopped, it is not pending; reset, it is in a heap, or not due yet when the old fire's M looked, which is so for ever if it was
+ * reset to never, or has been taken off anew, and then two fires are on their way, of which the first whose time is not before the new one sends the one value. The model, docs/design/timer.pml, finds the bug when any of
+ * this is undone. */
 #include <runnel/time.h>
 
 #include <stdlib.h>
@@ -30,6 +31,7 @@ struct call_timer {
         struct lock lock;              /* RANK_SYNC: starting */
         struct timer timer;
         struct rn_call call;
+        bool endless;                  /* pending, in no heap: its time is RN_NEVER. It does not hold itself */
 };
 
 /* -- with a channel -- */
@@ -65,7 +67,7 @@ static void chan_fire(struct timer *timer, int64_t now)
         struct g *wake = NULL;
 
         hchan_lock(&t->chan);
-        if (t->pending && load_rlx(&timer->home) == 0) {   /* rlx: under the lock that starts it */
+        if (t->pending && load_rlx(&timer->home) == 0 && now >= t->when) {   /* rlx: under the lock that starts it */
                 hchan_send_locked(&t->chan, value, &wake);   /* the buffer is full: the tick is lost */
                 t->pending = t->period > 0;
                 if (t->pending) {
@@ -192,12 +194,14 @@ static const struct obj_class call_class = { "timer with a call", call_last };
 
 static bool call_timer_stop(struct call_timer *t)
 {
-        bool was;
+        bool held, was;
 
         lock_acquire(&t->lock, RANK_SYNC);
-        was = rni_timer_stop(&t->timer);
+        held = rni_timer_stop(&t->timer);
+        was = held || t->endless;
+        t->endless = false;
         lock_release(&t->lock, RANK_SYNC);
-        if (was)
+        if (held)
                 (rn_unref)(t);
         return was;
 }
@@ -205,21 +209,27 @@ static bool call_timer_stop(struct call_timer *t)
 static bool call_timer_reset(struct call_timer *t, rn_time when)
 {
         struct m *m = rt_enter();
-        bool was;
+        bool held, was, endless = when == RN_NEVER;
 
         san_release(t);
         lock_acquire(&t->lock, RANK_SYNC);
-        was = rni_timer_stop(&t->timer);
-        if (!was)
+        held = rni_timer_stop(&t->timer);
+        was = held || t->endless;
+        t->endless = endless;
+        if (!held && !endless)
                 rn_obj_ref(t);   /* ours for being pending; the old one is still with a fire on its way, or was given back */
         rni_timer_start(m, &t->timer, when);
         lock_release(&t->lock, RANK_SYNC);
         rt_leave();
+        if (held && endless)
+                (rn_unref)(t);
         return was;
 }
 
 rn_timer *rn_timer_call(rn_dur d, const struct rn_call *call)
 {
+        rn_time when = rn_deadline(d);
+        bool endless = when == RN_NEVER;
         struct call_timer *t;
 
         rni_need_fn((const void *)(uintptr_t)call->fn);
@@ -229,9 +239,10 @@ rn_timer *rn_timer_call(rn_dur d, const struct rn_call *call)
         t->lock = (struct lock){ 0 };
         t->timer = (struct timer){ .class = &call_timer_class };
         t->call = *call;
-        t->obj = (struct obj){ &call_class, 2 };   /* the caller's, and its own while it is pending */
+        t->endless = endless;
+        t->obj = (struct obj){ &call_class, endless ? 1 : 2 };   /* the caller's, and its own while it is pending */
         san_release(t);
-        rni_timer_start(rt_enter(), &t->timer, rn_deadline(d));
+        rni_timer_start(rt_enter(), &t->timer, when);
         rt_leave();
         return (rn_timer *)t;
 }

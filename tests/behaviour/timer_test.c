@@ -644,6 +644,20 @@ static void sleep_and_timed_select_allocate_nothing_and_a_timer_is_one(void)
 }
 #endif
 
+/* The leak sanitizer sees whether it does. */
+static void an_endless_call_is_pending_and_does_not_hold_itself(void)
+{
+        atomic_long calls = 0;
+        rn_timer *t = rn_after_func(RN_NEVER, add_one, &calls);
+
+        CHECK(rn_timer_stop(t));
+        CHECK(!rn_timer_stop(t));
+        CHECK(!rn_timer_reset(t, RN_NEVER));
+        CHECK(rn_timer_reset(t, FAR));
+        CHECK(rn_timer_reset(t, RN_NEVER));
+        rn_unref(t);
+}
+
 static const struct behave_test tests[] = {
         BEHAVE_BOTH(a_timer_fires_not_before_its_time_and_says_when),
         BEHAVE_BOTH(a_negative_time_fires_at_once_and_an_endless_one_never),
@@ -674,6 +688,7 @@ static const struct behave_test tests[] = {
         BEHAVE_BOTH(the_last_unref_stops_a_timer),
         BEHAVE_BOTH(a_pending_call_is_made_after_the_unref),
         BEHAVE_BOTH(the_channel_keeps_its_timer),
+        BEHAVE_BOTH(an_endless_call_is_pending_and_does_not_hold_itself),
         BEHAVE_BOTH(a_null_timer_panics),
 #if BEHAVE_COUNTS
         BEHAVE(sleep_and_timed_select_allocate_nothing_and_a_timer_is_one),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The timer heap from within: order, stale entries, sweeping, moving to another heap; timers that start, stop and fire. */
+ * The timer heap from within: order, stale entries, sweeping, moving to another heap; timers that start, stop and fire; those of
+ * <runnel/time.h> whose fire is late. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,9 +8,12 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <errno.h>
+#include <runnel/chan.h>
+#include <runnel/time.h>
 
 #include "sched/base/rand.h"
-#include "sched/core/timer.h"
+#include "sched/core/sched.h"
 
 enum { MANY = 5000 };
 
@@ -267,6 +271,75 @@ static void a_moved_timer_is_stopped_where_it_is(void **state)
         free(t);
 }
 
+/* -- a fire that is on its way while the timer is started anew -- */
+
+#define HOUR (3600 * RN_SEC)
+
+/* Off the heap, as by an M that saw the clock say now. */
+static struct timer *on_its_way(rn_time now)
+{
+        struct due due = { .n = 0 };
+
+        for (unsigned i = 0; i < load_acq(&rni_sched.np) && due.n == 0; i++)   /* acq: pairs with rel in rni_procs_init */
+                rni_timers_due(&rni_sched.allp[i]->timers, now, &due);
+        assert_int_equal(due.n, 1);
+        return due.timers[0];
+}
+
+static void fire(struct timer *t, rn_time now)
+{
+        rt_enter();
+        t->class->fire(t, now);
+        rt_leave();
+}
+
+static void a_late_fire_sends_nothing_after_a_reset_to_never(void **state)
+{
+        rn_timer *t = rn_timer_new(HOUR);
+        rn_time now = rn_now() + 2 * HOUR, v;
+        struct timer *late = on_its_way(now);
+
+        (void)state;
+        rn_timer_reset(t, RN_NEVER);
+        fire(late, now);
+        assert_int_equal(rn_try_recv(rn_timer_chan(t), &v), -EAGAIN);
+        rn_unref(t);
+}
+
+/* Two are on their way: the older one's time is before what was set last. */
+static void a_late_fire_leaves_the_value_to_the_one_that_is_due(void **state)
+{
+        rn_timer *t = rn_timer_new(HOUR);
+        rn_time before = rn_now() + 2 * HOUR, after = before + 2 * HOUR, v;
+        struct timer *late = on_its_way(before), *due;
+
+        (void)state;
+        rn_timer_reset(t, 3 * HOUR);
+        due = on_its_way(after);
+        fire(late, before);
+        fire(due, after);
+        assert_int_equal(rn_try_recv(rn_timer_chan(t), &v), 1);
+        assert_true(v == after);
+        rn_unref(t);
+}
+
+static void a_late_fire_does_not_set_a_ticker_back(void **state)
+{
+        rn_ticker *t = rn_ticker_new(HOUR);
+        rn_time before = rn_now() + 2 * HOUR, after = before + 2 * HOUR, v;
+        struct timer *late = on_its_way(before), *due;
+
+        (void)state;
+        rn_ticker_reset(t, 3 * HOUR);
+        due = on_its_way(after);
+        fire(late, before);
+        fire(due, after);
+        assert_int_equal(rn_try_recv(rn_ticker_chan(t), &v), 1);
+        assert_true(v == after);
+        assert_true(rni_earliest_deadline() > after);
+        rn_unref(t);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -278,6 +351,9 @@ int main(void)
                 cmocka_unit_test(a_timer_whose_object_is_going_does_not_fire),
                 cmocka_unit_test(only_what_can_make_somebody_run_counts_against_a_deadlock),
                 cmocka_unit_test(a_moved_timer_is_stopped_where_it_is),
+                cmocka_unit_test(a_late_fire_sends_nothing_after_a_reset_to_never),
+                cmocka_unit_test(a_late_fire_leaves_the_value_to_the_one_that_is_due),
+                cmocka_unit_test(a_late_fire_does_not_set_a_ticker_back),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
