@@ -1,8 +1,8 @@
 dnl SPDX-License-Identifier: MIT
 dnl What the library cannot do without: Linux, a compiler that knows the C it is written in, threads.
 
-dnl RN_PLATFORM: Linux, gcc >= 9 or clang >= 10; x86_64, aarch64 or riscv64 (capturing a call takes
-dnl assembly); sets rn_compiler and rn_cpu.
+dnl RN_PLATFORM: Linux, gcc >= 9 or clang >= 10; x86_64, aarch64, riscv64 or i386 (capturing a call
+dnl takes assembly); sets rn_compiler and rn_cpu.
 AC_DEFUN([RN_PLATFORM],
 [AC_REQUIRE([AC_CANONICAL_HOST])dnl
 AS_CASE([$host_os], [linux*], [],
@@ -27,7 +27,7 @@ rn_compiler=$rn_cv_compiler
 AC_CACHE_CHECK([which processor $CC compiles for], [rn_cv_cpu],
 [rn_cv_cpu=other
 for rn_try in x86_64:'defined(__x86_64__) && defined(__LP64__)' aarch64:'defined(__aarch64__) && defined(__LP64__)' \
-              riscv64:'defined(__riscv) && __riscv_xlen == 64'; do
+              riscv64:'defined(__riscv) && __riscv_xlen == 64' i386:'defined(__i386__)'; do
   rn_if=`AS_ECHO(["$rn_try"]) | sed 's/^.*://'`
   AC_PREPROC_IFELSE([AC_LANG_SOURCE([[
 #if !($rn_if)
@@ -36,7 +36,7 @@ for rn_try in x86_64:'defined(__x86_64__) && defined(__LP64__)' aarch64:'defined
 ]])], [rn_cv_cpu=`AS_ECHO(["$rn_try"]) | sed 's/:.*//'`])
 done])
 AS_IF([test "$rn_cv_cpu" = other],
-  [AC_MSG_ERROR([there is no sched/arch/call_*.S for this processor: runnel knows x86_64, aarch64 and riscv64, 64 bits wide])])
+  [AC_MSG_ERROR([there is no sched/arch/call_*.S for this processor: runnel knows x86_64, aarch64 and riscv64, 64 bits wide, and i386])])
 rn_cpu=$rn_cv_cpu])
 
 dnl RN_THREADS: pthreads, with -pthread in PTHREAD_CFLAGS and PTHREAD_LIBS.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What the runtime needs to know of a processor: switching stacks, capturing and making a call, catching a panic, and finding
  * the current M. One header per processor fills it in (switch_x86_64.h, switch_aarch64.h, switch_riscv64.h; switch_ucontext.h
- * with --with-switch=ucontext, RNI_SWITCH_UCONTEXT); the out-of-line half is call_<arch>.S. No OS calls, no library state but
+ * with --with-switch=ucontext, RNI_SWITCH_UCONTEXT, which is all there is for i386); the out-of-line half is call_<arch>.S. No OS calls, no library state but
  * the thread's M pointer.
  *
  * struct ctx: where a context stands that does not run: stack pointer, frame pointer, resume address. It has no other
@@ -29,7 +29,8 @@
 #include "sched/base/cc.h"
 
 /* Argument registers of one call, as rni_capture_stub left them, and the function. Public as an incomplete type: <runnel/go.h>.
- * At most six arguments, each a scalar of at most 8 bytes, so they all travel in registers on every supported processor. */
+ * At most six arguments, each a scalar of at most 8 bytes, so they all travel in registers on every supported processor but i386, where they lie on
+ * the stack, and in ireg, one after the other. */
 struct rn_call {
         void (*fn)(void);
         uint64_t ireg[6];

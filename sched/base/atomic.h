@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Atomic words, from libatomic_ops. Two types: aword (a pointer or a size_t) and a32 (an unsigned int); every operation is a
  * macro that takes the address of either. What is not seq_cst says so in its name, and its caller names the partner on the
- * same line. Plain names (cas, fetch_add, fetch_or) are full barriers. */
+ * same line. Plain names (cas, fetch_add, fetch_or) are full barriers. A third type, a64, is a time in ns; it can be loaded and
+ * stored. Where words have 32 bits, aword and a32 are one type, and the compiler makes the operations on a64. */
 #ifndef RNI_BASE_ATOMIC_H
 #define RNI_BASE_ATOMIC_H
 
@@ -12,6 +13,7 @@
 
 typedef volatile AO_t aword;
 typedef volatile unsigned a32;
+typedef volatile int64_t a64;
 
 static inline AO_t rni_aw_load(const aword *p) { return AO_load(p); }
 static inline AO_t rni_aw_load_acq(const aword *p) { return AO_load_acquire(p); }
@@ -31,13 +33,34 @@ static inline bool rni_a32_cas_acq(a32 *p, unsigned o, unsigned n) { return AO_i
 static inline bool rni_a32_cas_rel(a32 *p, unsigned o, unsigned n) { return AO_int_compare_and_swap_release(p, o, n) != 0; }
 static inline unsigned rni_a32_add(a32 *p, unsigned n) { return AO_int_fetch_and_add_full(p, n); }
 
+#if UINTPTR_MAX > UINT32_MAX
+static inline int64_t rni_a64_load(const a64 *p) { return (int64_t)AO_load((const aword *)p); }
+static inline int64_t rni_a64_load_acq(const a64 *p) { return (int64_t)AO_load_acquire((const aword *)p); }
+static inline void rni_a64_store(a64 *p, int64_t v) { AO_store((aword *)p, (AO_t)v); }
+static inline void rni_a64_store_rel(a64 *p, int64_t v) { AO_store_release((aword *)p, (AO_t)v); }
+#else
+static inline int64_t rni_a64_load(const a64 *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+static inline int64_t rni_a64_load_acq(const a64 *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+static inline void rni_a64_store(a64 *p, int64_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
+static inline void rni_a64_store_rel(a64 *p, int64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
+#endif
+
 /* The pointed-to type picks the width; anything else does not compile. */
-#define RNI_AT_(p, op, c) _Generic((p), aword *: rni_aw_##op, c aword *: rni_aw_##op, a32 *: rni_a32_##op, c a32 *: rni_a32_##op)
-#define RNI_AW_(p, op) _Generic((p), aword *: rni_aw_##op, a32 *: rni_a32_##op)
-#define load_rlx(p)      RNI_AT_(p, load, const)(p)
-#define load_acq(p)      RNI_AT_(p, load_acq, const)(p)
-#define store_rlx(p, v)  RNI_AW_(p, store)((p), (v))
-#define store_rel(p, v)  RNI_AW_(p, store_rel)((p), (v))
+#if UINTPTR_MAX > UINT32_MAX
+#define RNI_A32_(op)  , a32 *: rni_a32_##op
+#define RNI_A32C_(op) , const a32 *: rni_a32_##op
+#else
+#define RNI_A32_(op)
+#define RNI_A32C_(op)
+#endif
+#define RNI_AT_(p, op) _Generic((p), aword *: rni_aw_##op, a64 *: rni_a64_##op RNI_A32_(op), \
+                                const aword *: rni_aw_##op, const a64 *: rni_a64_##op RNI_A32C_(op))
+#define RNI_AS_(p, op) _Generic((p), aword *: rni_aw_##op, a64 *: rni_a64_##op RNI_A32_(op))
+#define RNI_AW_(p, op) _Generic((p), aword *: rni_aw_##op RNI_A32_(op))
+#define load_rlx(p)      RNI_AT_(p, load)(p)
+#define load_acq(p)      RNI_AT_(p, load_acq)(p)
+#define store_rlx(p, v)  RNI_AS_(p, store)((p), (v))
+#define store_rel(p, v)  RNI_AS_(p, store_rel)((p), (v))
 #define cas(p, o, n)     RNI_AW_(p, cas)((p), (o), (n))
 #define cas_acq(p, o, n) RNI_AW_(p, cas_acq)((p), (o), (n))
 #define cas_rel(p, o, n) RNI_AW_(p, cas_rel)((p), (o), (n))

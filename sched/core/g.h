@@ -125,8 +125,10 @@ struct g {
 };
 
 _Static_assert(sizeof(struct g) <= RNI_GSLOT, "a descriptor fits its slot");
+#ifdef RNI_G_STACK_OFF
 _Static_assert(offsetof(struct g, stack) == RNI_G_STACK_OFF, "call_*.S finds the stack here");
 _Static_assert(offsetof(struct stack, scratch) == RNI_STACK_SCRATCH_OFF, "call_*.S finds the scratch here");
+#endif
 _Static_assert(COPY_INLINE <= sizeof((struct rn_call *)0)->ireg + sizeof((struct rn_call *)0)->freg, "the value fits");
 
 /* All four lines of a descriptor that will be wanted soon: walking a list misses on each link, the rest of the descriptor should not miss again. */

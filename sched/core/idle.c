@@ -122,7 +122,7 @@ static void idle_m_link(struct m *m)
         sched.nidle_m++;
         m->idle_until = idle_m_surplus(m) ? rni_clock() + LINGER : TIMER_NEVER;
         /* One that looked at the timers while no P was idle keeps none: m, which has just left a P, does. If it is about to say so, it sees the idle P afterwards. */
-        if (load_rlx(&sched.nidle_p) && (!sched.keeper || (int64_t)load_rlx(&sched.keeper_until) > deadline_to_keep())) {   /* rlx: under the lock */
+        if (load_rlx(&sched.nidle_p) && (!sched.keeper || load_rlx(&sched.keeper_until) > deadline_to_keep())) {   /* rlx: under the lock */
                 sched.keeper = m;
                 store_rlx(&sched.keeper_until, 0);   /* rlx: under the lock */
         }
@@ -148,7 +148,7 @@ static void promote_keeper(void)
         if (sched.keeper || !sched.idle_m || !load_rlx(&sched.nidle_p))   /* rlx: under the lock */
                 return;
         sched.keeper = sched.idle_m;
-        store_rlx(&sched.keeper_until, (AO_t)TIMER_NEVER);   /* rlx: ordered by the fences */
+        store_rlx(&sched.keeper_until, TIMER_NEVER);   /* rlx: ordered by the fences */
         rni_fence_heavy();   /* light side: rni_timekeeper_kick */
         if (rni_net_on() || rni_earliest_deadline() != TIMER_NEVER || sched.deadlock_at != TIMER_NEVER)
                 m_poke(sched.keeper, PARK_LOOK);
@@ -272,7 +272,7 @@ void rni_keeper_wanted(void)
 
 void rni_timekeeper_kick(int64_t when)
 {
-        AO_t until;
+        int64_t until;
         bool kept;
 
         if (unlikely(rni_self() && rni_self()->sim))   /* a time that is none */
@@ -283,7 +283,7 @@ void rni_timekeeper_kick(int64_t when)
                 rni_sysmon_need();
                 return;
         }
-        if (when >= (int64_t)until)
+        if (when >= until)
                 return;
         lock_acquire(&sched.lock, RANK_SCHED);
         kept = sched.keeper && load_rlx(&sched.nidle_p) != 0;   /* rlx: under the lock */
@@ -398,7 +398,7 @@ static bool keep(struct m *m, struct net_batch *events)
                 until = sched.deadlock_at;
         lock_acquire(&sched.lock, RANK_SCHED);
         if (sched.keeper == m)
-                store_rlx(&sched.keeper_until, (AO_t)until);   /* rlx: ordered by the fences */
+                store_rlx(&sched.keeper_until, until);   /* rlx: ordered by the fences */
         lock_release(&sched.lock, RANK_SCHED);
         rni_fence_heavy();   /* light side: rni_timekeeper_kick */
         if (deadline_to_keep() < until)

@@ -88,7 +88,7 @@ void rni_net_deliver(struct net_batch *b)
 
 bool rni_net_stale(int64_t now)
 {
-        return load_rlx(&net.slot) == SLOT_FREE && now - (int64_t)load_rlx(&net.looked) > NET_AGE;   /* rlx: both hints */
+        return load_rlx(&net.slot) == SLOT_FREE && now - load_rlx(&net.looked) > NET_AGE;   /* rlx: both hints */
 }
 
 /* May stand on a goroutine's stack, of which the batch would touch another page. */
@@ -99,7 +99,7 @@ static void look(struct g_list *out)
         if (!rni_net_awaited() || load_rlx(&net.looking) || !cas(&net.looking, 0, 1))   /* rlx: the CAS decides */
                 return;
         b.n = rni_poller_wait(net.set, b.ev, NET_BATCH, 0);
-        store_rlx(&net.looked, (AO_t)rni_clock());   /* rlx: a hint */
+        store_rlx(&net.looked, rni_clock());   /* rlx: a hint */
         take_events(&b, out);
         store_rel(&net.looking, 0);   /* rel: pairs with the CAS above */
 }
@@ -179,7 +179,7 @@ bool rni_net_keep(struct m *m, int64_t until, struct net_batch *b)
                 b->n = rni_poller_wait(net.set, b->ev, NET_BATCH, until);
                 if (unlikely(b->n < 0) && b->n != -EINTR)
                         rni_fatal("epoll_wait failed with error %d: was the poller's descriptor closed?", -b->n);
-                store_rlx(&net.looked, (AO_t)rni_clock());   /* rlx: a hint */
+                store_rlx(&net.looked, rni_clock());   /* rlx: a hint */
                 sort_out(b);
                 (void)cas(&m->park, PARK_POLL, PARK_ASLEEP);   /* fails: it was poked, and the caller sees the word */
         }

@@ -50,7 +50,7 @@ struct netpoll {
         int set, poke;                 /* descriptors; written before on */
         a32 waiting rni_aligned(RNI_APART);   /* Gs parked for a descriptor's direction */
         a32 looking;                   /* somebody looks without waiting */
-        aword looked;                  /* when somebody did last */
+        a64 looked;                    /* when somebody did last */
 };
 extern struct netpoll rni_net;
 

@@ -38,7 +38,7 @@ struct sched {
         a32 nidle_p;                    /* written under lock, read anywhere */
         a32 sysmon;                     /* enum sysmon_word: sysmon.c */
         a32 nspinning;                  /* Ms that look for work */
-        aword keeper_until;             /* when the keeper wakes; 0: no keeper. Written under lock, read by who adds a timer */
+        a64 keeper_until;               /* when the keeper wakes; 0: no keeper. Written under lock, read by who adds a timer */
         a32 nprocs;                     /* MAXPROCS; written under lock */
         a32 np;                         /* Ps that exist: allp[0..np-1] never go */
         a32 frozen;                     /* odd: no M may resume a goroutine (freeze.c) */

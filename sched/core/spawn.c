@@ -22,9 +22,10 @@ struct g_batch {
         size_t n;                          /* without the host */
         struct g *g[GFREE_BATCH - 1];
 };
-enum { BATCH_OFF = RNI_LINE };
+enum { BATCH_OFF = offsetof(struct g, u) };
 _Static_assert(BATCH_OFF + sizeof(struct g_batch) <= RNI_GSLOT, "fits a descriptor");
-_Static_assert(offsetof(struct g, u) >= BATCH_OFF && offsetof(struct g, claim) + sizeof(aword) <= BATCH_OFF, "spares what is read of the dead");
+_Static_assert(offsetof(struct g, claim) + sizeof(aword) <= BATCH_OFF && offsetof(struct g, state) < BATCH_OFF, "spares what is read of the dead");
+_Static_assert(sizeof(void *) == 4 || BATCH_OFF == RNI_LINE, "in lines of its own");
 
 static struct g_batch *batch_in(struct g *host)
 {

@@ -9,11 +9,9 @@
 
 enum { ARITY = 4, FIRST_CAP = 64, SWEEP_MIN = 32 };
 
-_Static_assert(sizeof(AO_t) >= sizeof(int64_t) || sizeof(AO_t) == 4, "min_when is a word");
-
 static void set_min(struct timers *t)
 {
-        store_rel(&t->min_when, (AO_t)(t->n ? t->heap[0].when : TIMER_NEVER));   /* rel: pairs with acq in rni_timers_min */
+        store_rel(&t->min_when, t->n ? t->heap[0].when : TIMER_NEVER);   /* rel: pairs with acq in rni_timers_min */
 }
 
 static struct timer *timer_of(const struct timer_entry *e)

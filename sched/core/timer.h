@@ -56,7 +56,7 @@ struct timers {
         struct timer_entry *heap;
         size_t n, cap;
         aword stale;                  /* entries of goroutines known to be dead; added without the lock */
-        aword min_when;               /* of heap[0], or TIMER_NEVER; written under the lock, read anywhere */
+        a64 min_when;                 /* of heap[0], or TIMER_NEVER; written under the lock, read anywhere */
 };
 
 /* What came due: goroutines, claimed, with fired == NULL, and timers, held. */
@@ -89,7 +89,7 @@ void rni_timers_move(struct timers *from, struct timers *to);
 
 static inline int64_t rni_timers_min(const struct timers *t)
 {
-        return (int64_t)load_acq(&t->min_when);   /* acq: pairs with rel in set_min */
+        return load_acq(&t->min_when);   /* acq: pairs with rel in set_min */
 }
 
 #endif

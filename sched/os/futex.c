@@ -4,11 +4,10 @@
 #include "sched/os/sys.h"
 
 #include <linux/futex.h>
-#include <time.h>
 
 static long wait_until(const a32 *w, unsigned expect, int64_t t)
 {
-        struct timespec ts = { .tv_sec = (time_t)(t / 1000000000), .tv_nsec = (long)(t % 1000000000) };
+        struct { long sec, nsec; } ts = { (long)(t / 1000000000), (long)(t % 1000000000) };    /* this call's, whatever the C library's is */
 
         return rni_sys(SYS_futex, rni_ptr(w), FUTEX_WAIT_BITSET_PRIVATE, (long)expect, rni_ptr(&ts), 0,
                        (long)FUTEX_BITSET_MATCH_ANY);

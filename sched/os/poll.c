@@ -5,7 +5,6 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
 #include "sched/os/sys.h"
 
@@ -62,7 +61,7 @@ static int wait_ms(int set, struct rni_event *ev, int n, int64_t ns)
 int rni_poller_wait(int set, struct rni_event *ev, int n, int64_t until)
 {
         int64_t ns = until == INT64_MAX ? -1 : 0;
-        struct timespec ts;
+        struct { int64_t sec, nsec; } ts;    /* this call's, whatever the C library's is */
         long r;
 
         if (until != 0 && until != INT64_MAX) {
@@ -72,7 +71,8 @@ int rni_poller_wait(int set, struct rni_event *ev, int n, int64_t until)
         }
         if (ns <= 0 || load_rlx(&no_pwait2))   /* rlx: at worst it is tried again */
                 return wait_ms(set, ev, n, ns);
-        ts = (struct timespec){ .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) };
+        ts.sec = ns / 1000000000;
+        ts.nsec = ns % 1000000000;
         r = rni_sys(SYS_epoll_pwait2, set, rni_ptr(ev), n, rni_ptr(&ts), 0, 0);
         if (r != -ENOSYS)
                 return (int)r;

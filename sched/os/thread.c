@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -157,9 +158,24 @@ void rni_thread_slack(void)
         rni_sys(SYS_prctl, PR_SET_TIMERSLACK, 1, 0, 0, 0, 0);
 }
 
+/* What the kernel puts on the stack for a handler. */
+static long signal_frame(void)
+{
+#ifdef _SC_MINSIGSTKSZ
+        return sysconf(_SC_MINSIGSTKSZ);
+#else                                   /* musl */
+        enum { MINSIGSTKSZ_NOW = 51 };  /* AT_MINSIGSTKSZ, where the headers know it */
+        int keep = errno;
+        long n = (long)getauxval(MINSIGSTKSZ_NOW);
+
+        errno = keep;
+        return n;
+#endif
+}
+
 static size_t altstack_size(void)
 {
-        long least = sysconf(_SC_MINSIGSTKSZ);
+        long least = signal_frame();
         size_t size = 65536;
 
         if (least > 0 && (size_t)least + 32768 > size)

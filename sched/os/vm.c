@@ -32,9 +32,17 @@ size_t rni_page = 4096;
  * works. */
 static a32 self_pidfd = (unsigned)PIDFD_OF_SELF;
 
+/* An emulator may take every advice for a hint, ignore it and say that it was followed, even one that no kernel has. Then only advice
+ * that it does know, MADV_DONTNEED, is believed. */
+static bool advice_counts = true;       /* set once, by rni_vm_init */
+
 void rni_vm_init(void)
 {
+        int keep = errno;
+
         rni_page = (size_t)sysconf(_SC_PAGESIZE);
+        advice_counts = madvise(NULL, 0, -1) != 0;
+        errno = keep;
         if (rni_tool_on_valgrind())             /* it warns about a system call that it does not know */
                 store_rlx(&self_pidfd, (unsigned)PIDFD_NONE);   /* before there is a second thread */
 }
@@ -67,14 +75,14 @@ void rni_vm_drop(void *p, size_t size)
 {
         int keep = errno;
 
-        if (madvise(p, size, MADV_DONTNEED) != 0 && madvise(p, size, MADV_DONTNEED_LOCKED) != 0)
+        if (madvise(p, size, MADV_DONTNEED) != 0 && (!advice_counts || madvise(p, size, MADV_DONTNEED_LOCKED) != 0))
                 memset(p, 0, size);             /* mlocked on an old kernel: the pages stay, but read as zero */
         errno = keep;
 }
 
 int rni_vm_guard_light(void *p, size_t size)
 {
-        long r = rni_sys(SYS_madvise, rni_ptr(p), (long)size, MADV_GUARD_INSTALL, 0, 0, 0);
+        long r = advice_counts ? rni_sys(SYS_madvise, rni_ptr(p), (long)size, MADV_GUARD_INSTALL, 0, 0, 0) : -EINVAL;
 
         return (int)r;
 }
@@ -161,7 +169,7 @@ int rni_vm_guard_light_many(void *const *p, size_t n, size_t size)
 {
         int r = 0;
 
-        for (size_t i = advise_many(p, n, size, MADV_GUARD_INSTALL); i < n && r == 0; i++)
+        for (size_t i = advice_counts ? advise_many(p, n, size, MADV_GUARD_INSTALL) : 0; i < n && r == 0; i++)
                 r = rni_vm_guard_light(p[i], size);
         return r;
 }

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include "sched/mem/stack.h"
 #include "sched/os/os.h"
 #include "sched/os/tools.h"
+#include "tests/support/machine.h"
 
 #define CHECK(x) ((x) ? (void)0 : (dprintf(2, "%s:%d: %s\n", __FILE__, __LINE__, #x), _exit(99)))
 
@@ -64,10 +64,15 @@ static void in_child(void (*fn)(void), const char *guard)
 
 static bool readable(const void *p)
 {
-        char c;
-        struct iovec to = { &c, 1 }, from = { (void *)(uintptr_t)p, 1 };
+        int fd[2];
+        bool can;
 
-        return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == 1;
+        if (pipe(fd) != 0)
+                abort();
+        can = write(fd[1], p, 1) == 1;
+        close(fd[0]);
+        close(fd[1]);
+        return can;
 }
 
 static size_t count_maps(void)
@@ -225,8 +230,10 @@ static void maps_child(void)
         struct stack_cache c = { 0 };
         size_t before = count_maps();
 
-        if (checked() || rni_stack_guard_kind() != RNI_GUARD_LIGHT)
+        if (checked() || rni_stack_guard_kind() != RNI_GUARD_LIGHT) {
+                fprintf(stderr, "light_guards_cost_no_mappings: skipped: there are none here (Linux 6.13; neither tools nor emulators have them)\n");
                 _exit(SKIPPED);
+        }
         for (int i = 0; i < 100000; i++)
                 CHECK(rni_stack_get(&c, 0) != NULL);
         CHECK(count_maps() <= before + 8);
@@ -327,13 +334,26 @@ static size_t burst(void)
         return checked() ? 3000 : BURST;
 }
 
+/* The resident bytes between two bursts. An emulator's own tables grow with the addresses that were ever in use: there a burst has been before. */
+static size_t at_rest(struct stack_cache *c)
+{
+        if (emulated()) {
+                take(c, crowd, burst());
+                put_all(c, crowd, burst());
+                rni_stack_cache_flush(c);
+                trim_all();
+        }
+        return resident();
+}
+
 /* A burst ends: a trim gives its pages back, its guards stay, and the next burst gets every stack once. */
 static void burst_child(void)
 {
         struct stack_cache c = { 0 };
-        size_t n = burst(), before = resident(), kept = 0;
+        size_t n = burst(), before, kept = 0;
 
         CHECK(!rni_stack_trim());
+        before = at_rest(&c);
         take(&c, crowd, n);
         CHECK(resident() > before + n * 2 * rni_page);
         put_all(&c, crowd, n);
@@ -379,7 +399,7 @@ CHILD_TEST(surplus_is_used_again_while_resident, resident_child, NULL)
 static void spare_child(void)
 {
         struct stack_cache c = { 0 };
-        size_t n = burst(), before = resident(), full;
+        size_t n = burst(), before = at_rest(&c), full;
 
         take(&c, crowd, n);
         put_all(&c, crowd, n);
@@ -472,7 +492,7 @@ static void short_child(void)
         size_t n = 0, all = 0;
         void *g[64];
 
-        if (checked())
+        if (checked() || not_emulated("short_of_addresses_is_null_in_the_end", "it takes RLIMIT_AS without a word and without effect"))
                 _exit(SKIPPED);
         limit_addresses((size_t)100 << 20);
         while (rni_stack_get(&c, 0))
@@ -581,7 +601,8 @@ static void *bursts(void *arg)
 static void bursts_child(void)
 {
         pthread_t t[THREADS];
-        size_t before = resident();
+        struct stack_cache c = { 0 };
+        size_t before = at_rest(&c);
 
         store_rlx(&runners, THREADS);           /* before there is a second thread */
         for (int i = 0; i < THREADS; i++)
