@@ -330,12 +330,16 @@ static void in_child(void)
 static void lock_registry(void)
 {
         static bool told;
+        bool ok;
 
         rni_m();   /* not with a lock held */
         lock_acquire(&registry, RANK_SIGNAL);
-        if (!told)
-                rni_thread_on_fork(in_child);
-        told = true;
+        ok = told || rni_thread_on_fork(in_child) == 0;
+        told = ok;
+        if (likely(ok))
+                return;
+        lock_release(&registry, RANK_SIGNAL);
+        rni_fatal("out of memory for signals");
 }
 
 void rni_signal_add(struct watcher *w, const int *sigs, size_t n)

@@ -110,8 +110,8 @@ static void boot(void)
         adopt_main();
         rni_overflow_init();
         rni_quit_init();
-        rni_thread_on_fork(in_child);
-        atexit(rni_exit_guard);
+        if (rni_thread_on_fork(in_child) != 0 || atexit(rni_exit_guard) != 0)
+                rni_fatal("out of memory at start");
 }
 
 struct m *rni_attach(void)

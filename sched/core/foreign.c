@@ -55,6 +55,8 @@ struct m *rni_foreign_new(void)
 
         if (!m)
                 rni_fatal("out of memory for a thread's descriptor");
+        if (rni_thread_on_exit(thread_gone, m) != 0)
+                rni_fatal("out of memory for a thread's descriptor: its end could not be noted");
         rni_foreign_init(m);
         lock_acquire(&sched.lock, RANK_SCHED);
         sched.nforeign++;
@@ -64,7 +66,6 @@ struct m *rni_foreign_new(void)
         newest = m;
         lock_release(&sched.lock, RANK_SCHED);
         rni_self_set(m);
-        rni_thread_on_exit(thread_gone, m);
         return m;
 }
 

@@ -24,10 +24,29 @@ void rni_fence_init(void)
                             membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
 }
 
+/* The kernel had no memory for its list of processors. The slow command needs none; where the kernel has not got that (nohz_full), memory comes back. The light side has no fence, so
+ * there is no going on without one. */
+static rni_cold void fence_otherwise(void)
+{
+        long r;
+
+        while ((r = membarrier(MEMBARRIER_CMD_GLOBAL)) != 0 && (r = membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) != 0) {
+                if (r != -ENOMEM && r != -EAGAIN) {
+                        struct rni_out o;
+
+                        rni_out_init(&o, 2);
+                        rni_out_fmt(&o, "fatal error: runnel: membarrier failed with error %ld: was it forbidden after the start?\n", -r);
+                        rni_out_flush(&o);
+                        rni_os_exit(2);
+                }
+                rni_cpu_yield();
+        }
+}
+
 void rni_fence_heavy(void)
 {
         if (!rni_membarrier_on)
                 fence_full();           /* pairs with the other half's: see the callers */
         else if (unlikely(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0))
-                rni_os_abort();         /* the light side has no fence: nothing safe is left to do */
+                fence_otherwise();
 }

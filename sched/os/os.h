@@ -67,8 +67,8 @@ int  rni_thread_start(void (*fn)(void *), void *arg, size_t stack, bool mask_all
 int  rni_thread_id(void);                          /* gettid */
 /* is this the thread that main() was called on? */
 bool rni_thread_initial(void);
-/* fn(arg) when this thread ends (pthread key) */
-void rni_thread_on_exit(void (*fn)(void *), void *arg);
+/* fn(arg) when this thread ends (pthread key); 0 or -errno: it will not be called */
+int  rni_thread_on_exit(void (*fn)(void *), void *arg);
 void rni_thread_stack(void **lo, void **hi);       /* this thread's stack */
 /* this thread's errno; fetched anew at every call */
 int *rni_thread_errno(void);
@@ -83,8 +83,8 @@ int64_t rni_thread_cpu(int tid);
 /* does it sleep in the kernel, rather than run or wait for a processor? */
 bool rni_thread_asleep(int tid);
 
-/* fn() in the child of each fork from now on, on the one thread that is left there */
-void rni_thread_on_fork(void (*fn)(void));
+/* fn() in the child of each fork from now on, on the one thread that is left there; 0 or -errno */
+int rni_thread_on_fork(void (*fn)(void));
 
 /* -- process.c -- */
 /* a descriptor that is readable when the process has ended; close-on-exec */
@@ -114,7 +114,6 @@ void rni_out_init(struct rni_out *o, int fd);
 void rni_out_fmt(struct rni_out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void rni_out_flush(struct rni_out *o);             /* all bytes, EINTR and partial writes handled */
 _Noreturn void rni_os_exit(int status);            /* _exit: no handlers */
-_Noreturn void rni_os_abort(void);                 /* default action of SIGABRT */
 
 void rni_os_init(void);                            /* once, before any other call */
 const char *rni_os_env(const char *name);          /* getenv, NULL in a set-uid program */

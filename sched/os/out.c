@@ -5,7 +5,6 @@
 #include "sched/os/sys.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -116,16 +115,4 @@ void rni_os_exit(int status)
 {
         rni_sys(SYS_exit_group, status, 0, 0, 0, 0, 0);   /* not _exit, which sanitizers make wait */
         __builtin_unreachable();
-}
-
-void rni_os_abort(void)
-{
-        sigset_t abrt;
-
-        signal(SIGABRT, SIG_DFL);
-        sigemptyset(&abrt);
-        sigaddset(&abrt, SIGABRT);
-        pthread_sigmask(SIG_UNBLOCK, &abrt, NULL);
-        raise(SIGABRT);
-        _exit(134);             /* not reached unless somebody installed a handler in between */
 }

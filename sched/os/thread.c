@@ -90,6 +90,7 @@ struct at_exit { struct at_exit *next; void (*fn)(void *); void *arg; };
 
 static pthread_key_t exit_key;
 static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
+static int exit_key_error;              /* written once */
 
 /* Newest first. A note made meanwhile starts a new list, for which pthread calls again. */
 static void run_exits(void *p)
@@ -101,30 +102,34 @@ static void run_exits(void *p)
         }
 }
 
+/* Whoever has PTHREAD_KEYS_MAX keys already keeps them: it is not tried again. */
 static void make_exit_key(void)
 {
-        if (pthread_key_create(&exit_key, run_exits) != 0)
-                rni_os_abort();         /* PTHREAD_KEYS_MAX reached: threads could end unnoticed */
+        exit_key_error = pthread_key_create(&exit_key, run_exits);
 }
 
-void rni_thread_on_exit(void (*fn)(void *), void *arg)
+int rni_thread_on_exit(void (*fn)(void *), void *arg)
 {
-        int keep = errno;
-        struct at_exit *e = malloc(sizeof *e);
+        int keep = errno, r;
+        struct at_exit *e = NULL;
 
         pthread_once(&exit_once, make_exit_key);
-        if (!e)
-                rni_os_abort();
-        *e = (struct at_exit){ pthread_getspecific(exit_key), fn, arg };
-        if (pthread_setspecific(exit_key, e) != 0)
-                rni_os_abort();
+        r = exit_key_error;
+        if (r == 0 && !(e = malloc(sizeof *e)))
+                r = ENOMEM;
+        if (r == 0) {
+                *e = (struct at_exit){ pthread_getspecific(exit_key), fn, arg };
+                r = pthread_setspecific(exit_key, e);
+        }
+        if (r != 0)
+                free(e);
         errno = keep;
+        return -r;
 }
 
-void rni_thread_on_fork(void (*fn)(void))
+int rni_thread_on_fork(void (*fn)(void))
 {
-        if (pthread_atfork(NULL, NULL, fn) != 0)
-                rni_os_abort();
+        return -pthread_atfork(NULL, NULL, fn);
 }
 
 void rni_thread_stack(void **lo, void **hi)
@@ -207,12 +212,12 @@ int rni_thread_altstack(void)
         if (!p)
                 return -ENOMEM;
         r = rni_vm_guard_mprotect(p, rni_page);
-        if (r == 0 && sigaltstack(&(stack_t){ .ss_sp = p + rni_page, .ss_size = size }, NULL) != 0)
-                r = -errno;
         if (r == 0)
-                rni_thread_on_exit(altstack_end, p);
-        else
+                r = rni_thread_on_exit(altstack_end, p);        /* first, for it may be refused; until then nothing is noted */
+        if (r != 0)
                 rni_vm_free(p, rni_page + size);
+        else
+                sigaltstack(&(stack_t){ .ss_sp = p + rni_page, .ss_size = size }, NULL);        /* none is active, and it is large enough */
         errno = keep;
         return r;
 }
