@@ -191,8 +191,9 @@ static __attribute__((destructor)) void report(void)
 {
         for (int k = 0; k < NKINDS; k++)
                 if (order[k].from)
-                        say("runnel fault: %s: %lu calls, %lu failed\n", own[k].name, (unsigned long)load_rlx(&count[k].calls),
-                            (unsigned long)load_rlx(&count[k].failed));   /* rlx: numbers to tell */
+                        say("runnel fault: %s: %lu calls, %lu failed\n", own[k].name,
+                            (unsigned long)load_rlx(&count[k].calls),    /* rlx: a number to tell */
+                            (unsigned long)load_rlx(&count[k].failed));  /* rlx: a number to tell */
 }
 
 /* Counts a call of kind k. 0, or the error that it has to fail with; errno is set to it. */
