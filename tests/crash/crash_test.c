@@ -58,7 +58,7 @@ struct crash {
         int headings;              /* lines "goroutine N ..."; -1: none */
         const char *out;           /* the whole of stdout */
         int least_ms, most_ms;
-        bool only_tsan, not_tsan;
+        bool only_tsan, not_tsan, only_asan;
 };
 
 /* -- running a child -- */
@@ -273,7 +273,7 @@ static void crash_test(void **state)
         static struct run r;
         const struct crash *c = *state;
 
-        if ((c->only_tsan && !TSAN) || (c->not_tsan && TSAN))
+        if ((c->only_tsan && !TSAN) || (c->not_tsan && TSAN) || (c->only_asan && !ASAN))
                 skip();
         run(c, &r);
         look_at_status(c, &r);

@@ -240,3 +240,25 @@ CASE(group_go_at_the_limit_of_goroutines)
         for (;;)
                 goes_at_the_limit(&g);
 }
+
+/* -- what the tests of freeing rely on -- */
+
+static __attribute__((noinline)) void leaks_some(void)
+{
+        for (int i = 0; i < 100; i++) {
+                rn_ctx *p = rn_ctx_with_cancel(rn_ctx_background()), *c = rn_ctx_with_cancel(p);
+
+                rn_unref(rn_ctx_with_cancel(c));
+                rn_unref(p);
+                if (i % 2)
+                        rn_ctx_cancel(c);   /* c is not given back */
+        }
+}
+
+CASE(leaks_subtrees)
+{
+        rn_wg wg = { { 0 } };
+
+        rn_wg_go(&wg, leaks_some);
+        rn_wg_wait(&wg);
+}

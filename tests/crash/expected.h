@@ -517,4 +517,6 @@ static const struct crash expected[] = {
           .status = 66,
           .env = "RUNNEL_MAXPROCS=1", .only_tsan = true,
           .shows = { "WARNING: ThreadSanitizer: data race", "race_", "Previous write", "race_" } },
+        { AFTER("ctx_cases", "leaks_subtrees", "the leak checker sees contexts that nobody gives back, cancelled or not"),
+          .status = 1, .env = "ASAN_OPTIONS=detect_leaks=1", .only_asan = true, .shows = { "LeakSanitizer: detected memory leaks" } },
 };
