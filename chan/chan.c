@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Send, receive and close: what <runnel/chan.h> declares. Each operation tries under the lock, which is the whole of an uncontended one; one that must wait puts
  * its waiter, which lies in the goroutine's descriptor, into the queue and parks; the unlock is the park's commit, so no partner sees the waiter before the
- * goroutine's context is saved. What a public function shares with its sisters is inlined into it, so that a dump names the public one. */
+ * goroutine's context is saved (docs/design/select.pml is the model of this and of select). What a public function shares with its sisters is inlined into it, so that a dump names the public one. */
 #include <errno.h>
 
 #include "chan/hchan.h"

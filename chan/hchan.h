@@ -6,6 +6,8 @@
  *   count > 0 implies recvq has no live waiter; count < cap implies sendq has none.
  *   A waiter in a queue belongs to a parked G, or to one that is about to take it out again under this lock; a queued waiter is never stale memory.
  *
+ * What happens when several partners, timers and close come at once is modelled in docs/design/select.pml.
+ *
  * Lifetime: a caller owns a reference during the call, so nothing here counts. Waiters do not count either: if the last reference goes while some wait, the hchan
  * becomes an orphan, and the last of them to leave frees it. Not all of them are in a queue: a partner that loses the claim has taken the waiter out, yet its G
  * will lock the hchan once more. nreturning counts those Gs: selects, and operations with a deadline. A G in a plain operation that was woken by its partner does not touch the hchan again. */

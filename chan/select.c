@@ -8,6 +8,7 @@
  *
  * The bug that the claim prevents: two partners on two channels each take our waiter and each pass a value. Both hold only their own channel's lock; the claim is the
  * one word they share. A waiter that was taken by a partner who then lost is out of its queue, which `queued` says, so that leave does not unlink it twice.
+ * The model is docs/design/select.pml, which finds the bug when this or any other of the rules is undone.
  *
  * Waiters and the lock order lie on the caller's stack up to STACK_CASES cases; a larger select takes a block from the heap. */
 #include <runnel/select.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A channel's queue of waiters: doubly linked, so that a select leaves from the middle in constant time; first in, first out. Under the channel's lock,
- * but for the hint. */
+ * but for the hint. The model is docs/design/select.pml. */
 #ifndef RNI_CHAN_WAITQ_H
 #define RNI_CHAN_WAITQ_H
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * Who keeps a deadline, as sched/core/idle.c and sysmon.c do it: a goroutine adds a timer and then computes for ever, its store to the heap in a buffer (as on x86, TSO);
+ * Who keeps a deadline, as sched/core/idle.c and sched/core/sysmon.c do it: a goroutine adds a timer and then computes for ever, its store to the heap in a buffer (as on x86, TSO);
  * two Ms go idle, are woken, and may compute for ever; a thread comes back from C code and takes an idle P; a P comes to the idle list by a hand-off; sysmon dozes. Checked exhaustively:
  * tests/house/models.sh. When nothing moves any more somebody sleeps until the timer, and no later: the keeper if a P is idle, else sysmon.
+ *
+ * What is read between two steps, and only decides what the same thread does next, is read with one of the two; a decision that is over is forgotten. Both are for the size of the search.
  *
  * As it stands it is clean, with -DFULL_FENCES too (no membarrier). Each of these undoes one rule, and an assertion fails:
  *   -DNO_FENCE        the keeper runs no membarrier after it has said until when it sleeps
@@ -40,7 +42,9 @@ byte dozes_until;
 #define drain() d_step { if :: buffered -> min = T; buffered = false :: else fi }
 #define to_keep (nidle_p != 0 -> min : NEVER)
 
-inline sysmon_need() { atomic { if :: dozes -> dozes = false; dozes_until = 0 :: else fi } }
+inline sysmon_need() { if :: dozes -> dozes = false; dozes_until = 0 :: else fi }
+
+inline sysmon_need_by_adder() { atomic { if :: dozes -> dozes = false; dozes_until = 0; drain() :: else fi } }
 
 /* sched.lock held */
 inline poke(k, w) { park[k] = w }
@@ -76,11 +80,13 @@ active proctype adder()
 #else
         :: until == 0 || nidle_p == 0 ->
 #endif
-                if :: dozes -> drain(); sysmon_need() :: else fi
+                until = 0;
+                sysmon_need_by_adder()
         :: else ->
                 if
                 :: until > T ->
                         atomic {
+                                until = 0;
                                 drain();
 #ifdef NOT_SAID
                                 kept = (keeper != NOBODY);
@@ -90,9 +96,9 @@ active proctype adder()
                                 if :: kept -> keeper_until = 0; poke(keeper, LOOK) :: else fi
                         };
 #ifndef KICKS_NOBODY
-                        if :: !kept -> sysmon_need() :: else fi
+                        atomic { if :: !kept -> sysmon_need() :: else -> kept = false fi }
 #endif
-                :: else
+                :: else -> until = 0
                 fi
         fi
 #endif
@@ -106,11 +112,13 @@ proctype worker(byte me; bool has_p)
         byte until;
 
 again:
-        if
-        :: has_p -> nidle_p++           /* stop_looking */
-        :: else
-        fi;
-        has_p = false;
+        atomic {                        /* stop_looking, with a P */
+                if
+                :: has_p -> nidle_p++
+                :: else
+                fi;
+                has_p = false
+        };
 #ifndef FULL_FENCES
         drain();
 #endif
@@ -125,46 +133,57 @@ again:
 #endif
                         keeper = me; keeper_until = 0
                 :: else
-                fi
+                fi;
+                goto looks
         };
 asleep: /* m_sleep */
-        if
-        :: park[me] == WOKEN -> goto up
-        :: atomic { park[me] == LOOK -> park[me] = ASLEEP }
-        :: park[me] == ASLEEP
-        fi;
-        if
-        :: keeper == me ->
-                until = to_keep;        /* keep */
-                atomic { if :: keeper == me -> keeper_until = until :: else fi };
-#if !defined NO_FENCE && !defined FULL_FENCES
-                drain();
-#endif
-#ifndef NO_LOOK
-                if
-                :: to_keep < until -> goto asleep
-                :: else
-                fi
-#endif
-        :: else -> until = NEVER
-        fi;
         atomic {
                 if
-                :: park[me] == ASLEEP -> sleeps[me] = until
-                :: else -> goto asleep
+                :: park[me] == WOKEN -> has_p = true; goto up
+                :: else -> park[me] = ASLEEP
+                fi
+        };
+looks:  atomic {
+                until = NEVER;
+                if
+                :: keeper == me -> until = to_keep      /* keep */
+                :: else -> goto sleep
+                fi
+        };
+        atomic { if :: keeper == me -> keeper_until = until :: else fi };
+#if !defined NO_FENCE && !defined FULL_FENCES
+        drain();
+#endif
+#ifndef NO_LOOK
+        if
+        :: to_keep < until -> until = 0; goto asleep
+        :: else
+        fi;
+#endif
+sleep:
+        atomic {
+                if
+                :: park[me] == ASLEEP -> sleeps[me] = until; until = 0
+                :: else -> until = 0; goto asleep
                 fi
         };
 end_asleep:
-        atomic { park[me] != ASLEEP -> sleeps[me] = 0 };
-        goto asleep;
-up:
-        has_p = true;                   /* sleep_for_p */
+        atomic {
+                park[me] != ASLEEP -> sleeps[me] = 0;
+                if
+                :: park[me] == WOKEN -> has_p = true
+                :: else -> park[me] = ASLEEP; goto looks
+                fi
+        };
+up:                                     /* sleep_for_p */
 #ifndef NOT_PROMOTED
         atomic { promote_keeper() };
-        if
-        :: (keeper == NOBODY || nidle_p == 0) && min != NEVER -> sysmon_need()
-        :: else
-        fi;
+        atomic {
+                if
+                :: (keeper == NOBODY || nidle_p == 0) && min != NEVER -> sysmon_need()
+                :: else
+                fi
+        };
 #endif
         if
         :: goto again
@@ -197,10 +216,12 @@ proctype entrant()
 end_in_c:
         atomic { nidle_p != 0 -> nidle_p-- };
 #ifndef NOT_NEEDED
-        if
-        :: nidle_p == 0 -> sysmon_need()
-        :: else
-        fi;
+        atomic {
+                if
+                :: nidle_p == 0 -> sysmon_need()
+                :: else
+                fi
+        };
 #endif
         if
         :: atomic {
@@ -217,7 +238,6 @@ end_in_c:
 proctype sysmon()
 {
         bool none;
-        byte until;
 
         do
         :: dozes = true;
@@ -225,8 +245,13 @@ proctype sysmon()
            drain();
 #endif
            none = (keeper == NOBODY);
-           until = (nidle_p == 0 || none -> min : NEVER);
-           atomic { if :: dozes -> dozes_until = until :: else fi };
+           atomic {
+                if
+                :: dozes -> dozes_until = (nidle_p == 0 || none -> min : NEVER)
+                :: else
+                fi;
+                none = false
+           };
 end_dozes: !dozes
         od
 }

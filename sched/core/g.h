@@ -161,7 +161,7 @@ struct g_list {
         size_t n;
 };
 
-/* -- waits that several wakers race for -- */
+/* -- waits that several wakers race for: the models are docs/design/select.pml and docs/design/timer.pml -- */
 
 /* A new wait of the running g: its waiters and its timer, once published, must win the claim to wake it. */
 static inline void rni_claim_begin(struct g *g)

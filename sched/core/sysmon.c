@@ -13,7 +13,7 @@
  *
  * The same pattern as going idle: a read before the fence's point X has its store before X too, and sysmon sees it; one after X sees ASLEEP and wakes it. It can also become needed without anything new: when the
  * last idle P is taken, which a spinning M does, who calls rni_wake_p when it stops spinning, or an M that enters, which does likewise; and when the
- * keeper goes, which sees to the next one, or to sysmon, itself (sleep_for_p).
+ * keeper goes, which sees to the next one, or to sysmon, itself (sleep_for_p). The model of who keeps a deadline is docs/design/keeper.pml.
  *
  * An M asleep in the kernel (its thread's processor time stands still from one look to the next, and the kernel says it sleeps) loses its P at once: the nap is SHORTEST after that, and grows to LONGEST while nothing is
  * found. One that computes keeps it for SLICE, and no more than max(4, 2 * MAXPROCS) may compute without a P: the next one keeps it until one of those comes back. */

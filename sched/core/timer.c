@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The timer heap. States and the argument about late timers: timer.h. */
+ * The timer heap. States and the argument about late timers: timer.h; the model is docs/design/timer.pml. */
 #include "sched/core/timer.h"
 
 #include <stdlib.h>

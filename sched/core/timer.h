@@ -20,7 +20,7 @@
  *
  * The bug would be: fire() runs on an object that was freed after it was taken off the heap. hold() is asked while the heap is locked; an object whose last reference goes calls
  * rni_timer_stop, which needs that lock as long as home is set. So either hold() finds a reference and the object lives until fire() gives it back, or it finds none. A fire() that is on its way while
- * the timer is stopped or started anew is the object's affair: it sees under its own lock what was done meanwhile. */
+ * the timer is stopped or started anew is the object's affair: it sees under its own lock what was done meanwhile. The model of both kinds is docs/design/timer.pml. */
 #ifndef RNI_CORE_TIMER_H
 #define RNI_CORE_TIMER_H
 
