@@ -92,7 +92,8 @@ static _Noreturn void child(const struct crash *c, const int out[2], const int e
 {
         char path[512];
         ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-        char *slash, *argv[3];
+        char *slash, *argv[4], *emulator = getenv("RUNNEL_EMULATOR");   /* what runs programs for this processor, if the machine does not */
+        bool emulated = emulator && emulator[0];
 
         if (n <= 0)
                 _exit(97);
@@ -110,10 +111,11 @@ static _Noreturn void child(const struct crash *c, const int out[2], const int e
         close(out[1]);
         close(err[0]);
         close(err[1]);
-        argv[0] = path;
-        argv[1] = (char *)(uintptr_t)c->what;
-        argv[2] = NULL;
-        execv(path, argv);
+        argv[0] = emulator;
+        argv[1] = path;
+        argv[2] = (char *)(uintptr_t)c->what;
+        argv[3] = NULL;
+        execvp(emulated ? emulator : path, emulated ? argv : argv + 1);
         _exit(97);
 }
 

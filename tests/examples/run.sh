@@ -3,6 +3,7 @@
 # Runs every example of docs/examples with 1, 2 and 8 processors and compares its output with NAME.txt beside this script, as
 # TAP; what differs is shown as a diff. In the expected text # stands for digits and @P@ for the number of processors. Runs in
 # the top build folder.
+# RUNNEL_EMULATOR: what runs programs of another processor.
 set -u
 srcdir=${srcdir:-.}
 LC_ALL=C
@@ -37,7 +38,7 @@ example() {
     for p in 1 2 8; do
         n=$((n + 1))
         sed "s/@P@/$p/" "$here/$name.txt" >"$dir/expected"
-        RUNNEL_MAXPROCS=$p "docs/examples/${name%%-*}" "$@" >"$dir/out" 2>"$dir/err"
+        RUNNEL_MAXPROCS=$p ${RUNNEL_EMULATOR-} "docs/examples/${name%%-*}" "$@" >"$dir/out" 2>"$dir/err"
         got=$?
         [ "$streams" = out ] || without_addresses <"$dir/err" >>"$dir/out"
         mask "$dir/expected" <"$dir/out" >"$dir/masked"

@@ -76,6 +76,20 @@ __asm__(".text\n.globl fill_and_call\n.hidden fill_and_call\n"
         "sub %rsi, %r15\ncmp $6, %r15\nsetne %cl\nadd %ecx, %eax\n"
         "pop %r15\npop %r14\npop %r13\npop %r12\npop %rbp\npop %rbx\nret\n"
         ".size fill_and_call, . - fill_and_call\n");
+#elif defined(__i386__)
+__asm__(".text\n.globl fill_and_call\n.hidden fill_and_call\n"
+        ".type fill_and_call, @function\nfill_and_call:\n"
+        "push %ebx\npush %ebp\npush %esi\npush %edi\n"
+        "mov 20(%esp), %eax\nmov 24(%esp), %ecx\n"
+        "lea 1(%ecx), %ebx\nlea 2(%ecx), %ebp\nlea 3(%ecx), %esi\nlea 4(%ecx), %edi\n"
+        "sub $12, %esp\ncall *%eax\nadd $12, %esp\n"
+        "mov 24(%esp), %ecx\nxor %eax, %eax\nxor %edx, %edx\n"
+        "sub %ecx, %ebx\ncmp $1, %ebx\nsetne %dl\nadd %edx, %eax\n"
+        "sub %ecx, %ebp\ncmp $2, %ebp\nsetne %dl\nadd %edx, %eax\n"
+        "sub %ecx, %esi\ncmp $3, %esi\nsetne %dl\nadd %edx, %eax\n"
+        "sub %ecx, %edi\ncmp $4, %edi\nsetne %dl\nadd %edx, %eax\n"
+        "pop %edi\npop %esi\npop %ebp\npop %ebx\nret\n"
+        ".size fill_and_call, . - fill_and_call\n");
 #elif defined(__aarch64__)
 #define SAVED_X "x19, x20, x21, x22, x23, x24, x25, x26, x27, x28"
 #define SAVED_D "d8, d9, d10, d11, d12, d13, d14, d15"
