@@ -19,6 +19,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TSAN 1
+#endif
+#endif
+#ifndef TSAN
+#define TSAN 0
+#endif
+
 enum { BATCH = 256 };
 
 struct shared {
@@ -33,41 +42,81 @@ struct shared {
 
 int jobs_seconds = 60;
 static struct shared *shared;
-static int words = -1;   /* the child's stderr */
+static int shared_fd = -1, words = -1;   /* words: the child's stderr */
 static size_t children;
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
+/* Everything from here on is the child's. */
+static _Noreturn void work(void)
+{
+        for (unsigned i; (i = atomic_load(&shared->at)) < shared->n; atomic_store(&shared->at, i + 1))
+                run_program(&shared->job[i].program, &shared->job[i].how, &shared->job[i].outcome);
+        _exit(0);
+}
+
+static void share(int fd)
+{
+        shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (shared == MAP_FAILED)
+                abort();
+}
+
+#if TSAN
 /* A race is the end of the child: its report would otherwise come with an exit that is not made. */
 const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)
 {
         return "halt_on_error=1:atexit_sleep_ms=0";
 }
-#endif
+
+/* A child of fork has one thread of TSan's more than a fresh process, and the library, which knows of one, would think that somebody could still end the deadlock. So this program is
+ * started anew, and comes no further than here. */
+static void __attribute__((constructor)) began_as_child(void)
+{
+        const char *fd = getenv("CSP_CHILD");
+
+        if (!fd)
+                return;
+        share((int)strtol(fd, NULL, 10));
+        work();
+}
+
+static void start_anew(int alive)
+{
+        char fd[16];
+
+        snprintf(fd, sizeof fd, "%d", shared_fd);
+        setenv("CSP_CHILD", fd, 1);
+        fcntl(shared_fd, F_SETFD, 0);
+        fcntl(alive, F_SETFD, 0);
+        execl("/proc/self/exe", "csp-child", (char *)NULL);
+        _exit(97);
+}
 #endif
 
 static void setup(void)
 {
         if (shared)
                 return;
-        shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        shared_fd = memfd_create("shared", MFD_CLOEXEC);
         words = memfd_create("words", MFD_CLOEXEC);
-        if (shared == MAP_FAILED || words < 0)
+        if (shared_fd < 0 || words < 0 || ftruncate(shared_fd, sizeof *shared) != 0)
                 abort();
+        share(shared_fd);
 }
 
 static _Noreturn void child(pid_t parent, int alive)
 {
-        (void)alive;   /* held open, so that the parent hears when we are gone */
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
                 _exit(97);
         setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
         dup2(words, 2);
-        for (unsigned i; (i = atomic_load(&shared->at)) < shared->n; atomic_store(&shared->at, i + 1))
-                run_program(&shared->job[i].program, &shared->job[i].how, &shared->job[i].outcome);
-        _exit(0);
+#if TSAN
+        start_anew(alive);
+#else
+        (void)alive;   /* held open, so that the parent hears when we are gone */
+#endif
+        work();
 }
 
 /* Waits for the end of the child. False: it has stood still for jobs_seconds and was killed, after a dump if it could make one. */

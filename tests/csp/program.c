@@ -105,7 +105,7 @@ void program_from_bytes(struct program *p, const uint8_t *bytes, size_t n)
 {
         struct bytes b = { bytes, n };
         unsigned first = next(&b);
-        struct balance bal = { .on = first & 1, .ends = first / 2 % 8 != 0 };
+        struct balance bal = { .on = first & 1, .ends = first / 2 % 8 != 7 };
 
         memset(p, 0, sizeof *p);
         p->nchans = (uint8_t)(1 + next(&b) % MAX_CHANS);
