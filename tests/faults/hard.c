@@ -2,7 +2,6 @@
  * A hard life: one processor for eight, half a processor by quota, the whole process stopped for a second, one thread of it stopped for a second. A child does rounds of work with channels, locks,
  * timers, descriptors and blocking calls, and checks each round's sums; the parent, which does not use the library, makes its life hard in the middle and then says when it is enough.
  * A round whose sums are wrong, or that does not end, is what these tests are for. Prints TAP. */
-#define _GNU_SOURCE 1
 #include <errno.h>
 #include <runnel.h>
 
