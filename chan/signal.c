@@ -228,10 +228,11 @@ static bool want_postman(void)
 /* The postman listens to what is watched now. */
 static void wait_for_mask(bool start, unsigned version)
 {
+        int err = start ? rni_thread_start(postman, NULL, POSTMAN_STACK, true) : 0;
         unsigned done;
 
-        if (start && rni_thread_start(postman, NULL, POSTMAN_STACK, true) != 0)
-                rni_fatal("cannot start the thread that delivers signals");
+        if (unlikely(err != 0))
+                rni_fatal("cannot start the thread that delivers signals: error %d", -err);
         ring();
         while ((int)((done = load_acq(&mask_done)) - version) < 0)   /* acq: pairs with rel in postman */
                 rni_futex_wait(&mask_done, done);

@@ -191,19 +191,12 @@ static rni_noinline void wake_spinner(void)
         lock_acquire(&sched.lock, RANK_SCHED);
         p = rni_idle_p_get();
         lock_release(&sched.lock, RANK_SCHED);
-        if (p && rni_m_start(p, true))
-                return;
-        fetch_add(&sched.nspinning, (unsigned)-1);
-        if (!p) {   /* somebody else has just taken the last one */
-                rni_sysmon_need();
+        if (likely(p != NULL)) {
+                rni_m_start(p, true);
                 return;
         }
-        lock_acquire(&sched.lock, RANK_SCHED);
-        rni_idle_p_put(p);
-        rni_keeper_wanted();
-        if (sched.nm == 0)
-                rni_fatal("cannot start a thread to run goroutines on");
-        lock_release(&sched.lock, RANK_SCHED);
+        fetch_add(&sched.nspinning, (unsigned)-1);   /* somebody else has just taken the last one */
+        rni_sysmon_need();
 }
 
 void rni_wake_p(void)

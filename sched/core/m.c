@@ -4,8 +4,10 @@
  *
  *                      rni_m_start: linked, counted
  *   (none), DEAD --------------------------------------> STARTING --thread runs--> looks for work, runs Gs, sleeps (idle.c)
- *             ^                                             | no thread to be had           | idle for LINGER, and surplus: uncounted
- *             '---------------------------------------------'<------ m_gone ----------------'
+ *             ^                                                                             | idle for LINGER, and surplus: uncounted
+ *             '<--------------------------------------------------------- m_gone -----------'
+ *
+ * Without a thread the P would lie idle beside its work until somebody else comes by, who may sit in C code for ever: that no thread is to be had is the end, as it is in Go.
  *
  * STARTING has in_rt == 1 and stop == 1, so a freezer waits for it, and it looks at frozen before anything else (freeze.c). retake is RETAKE_GONE from the start until it takes its P. The
  * bug would be that a descriptor is taken from dead_m while its last thread still uses it: m_gone puts it there as the thread's last access, under the lock under which it is taken. */
@@ -89,18 +91,15 @@ static struct m *m_new(struct p *p, bool spinning)
         return m;
 }
 
-static bool m_run(struct m *m)
+/* An M that did not come to be stands still: whoever dies waits for all others. */
+static void m_run(struct m *m)
 {
-        if (likely(rni_thread_start(m_main, m, M_STACK, false) == 0))
-                return true;
-        lock_acquire(&sched.lock, RANK_SCHED);
-        sched.nm--;
-        m->nextp = NULL;
-        store_rel(&m->in_rt, 0);   /* rel: stands still; pairs with acq in rni_freeze */
-        m->idle_next = sched.dead_m;
-        sched.dead_m = m;
-        lock_release(&sched.lock, RANK_SCHED);
-        return false;
+        int err = rni_thread_start(m_main, m, M_STACK, false);
+
+        if (likely(err == 0))
+                return;
+        store_rel(&m->in_rt, 0);   /* rel: pairs with acq in rni_freeze */
+        rni_fatal("cannot start a thread to run goroutines on: error %d (%u exist)", -err, sched.nm - 1);
 }
 
 static _Noreturn rni_cold void too_many(void)
@@ -116,7 +115,7 @@ static _Noreturn rni_cold void too_many(void)
         rni_die_end();
 }
 
-bool rni_m_start(struct p *p, bool spinning)
+void rni_m_start(struct p *p, bool spinning)
 {
         struct m *m = NULL;
         bool idle, full = false;
@@ -132,5 +131,9 @@ bool rni_m_start(struct p *p, bool spinning)
         lock_release(&sched.lock, RANK_SCHED);
         if (full)
                 too_many();
-        return idle || (m && m_run(m));
+        if (idle)
+                return;
+        if (unlikely(!m))
+                rni_fatal("out of memory for a thread to run goroutines on");
+        m_run(m);
 }

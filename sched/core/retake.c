@@ -143,10 +143,12 @@ static bool something_to_do(const struct p *p)
 /* If there is nothing to do, the P goes as that of an M that looks in vain: to the idle list, heavy fence, and one more look (idle.c). Its timers are the keeper's or sysmon's. */
 void rni_hand_off(struct p *p)
 {
-        if (p->id >= (int)load_rlx(&sched.nprocs))   /* rlx: seen sooner or later */
+        if (p->id >= (int)load_rlx(&sched.nprocs)) {   /* rlx: seen sooner or later */
                 rni_p_drain(p);
-        else if (something_to_do(p) && rni_m_start(p, false))
+        } else if (something_to_do(p)) {
+                rni_m_start(p, false);
                 return;
+        }
         lock_acquire(&sched.lock, RANK_SCHED);
         rni_idle_p_put(p);
         rni_keeper_wanted();

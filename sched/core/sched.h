@@ -164,7 +164,7 @@ bool rni_run_due_timers(struct p *p, int64_t now);   /* readies and fires what i
 void rni_timer_start(struct m *m, struct timer *t, int64_t when);
 
 /* -- m.c: the life of an M -- */
-bool rni_m_start(struct p *p, bool spinning);    /* gives p to an idle or a new M; false: no thread could be made, p stays with the caller */
+void rni_m_start(struct p *p, bool spinning);    /* gives p to an idle or a new M; fatal if no thread can be made */
 
 /* -- retake.c: how a P changes hands -- */
 void rni_p_take(struct m *m, struct p *p);       /* m, inside the runtime, has p from here on */

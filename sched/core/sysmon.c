@@ -275,14 +275,17 @@ static void sysmon_main(void *arg)
         run();
 }
 
-/* If no thread is to be had it counts as awake: then nothing is retaken in this process, and timers wait for an M. */
+/* Without it the P of a goroutine that sits in C code would never come free, and timers could wait for ever. */
 void rni_sysmon_wake(void)
 {
+        int err;
+
         if (cas(&sched.sysmon, SYSMON_ASLEEP, SYSMON_AWAKE)) {
                 rni_futex_wake(&sched.sysmon, 1);
         } else if (cas(&sched.sysmon, SYSMON_NONE, SYSMON_AWAKE)) {
                 fetch_add(&rni_boot_helpers, 1);
-                if (rni_thread_start(sysmon_main, NULL, STACK, true) != 0)
-                        fetch_add(&rni_boot_helpers, (unsigned)-1);
+                err = rni_thread_start(sysmon_main, NULL, STACK, true);
+                if (unlikely(err != 0))
+                        rni_fatal("cannot start the thread that watches the others: error %d", -err);
         }
 }

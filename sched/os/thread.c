@@ -17,6 +17,7 @@
 #include <time.h>
 
 struct start { void (*fn)(void *); void *arg; };
+enum { CREATE_TRIES = 20 };
 
 static void *thread_main(void *p)
 {
@@ -27,11 +28,23 @@ static void *thread_main(void *p)
         return NULL;
 }
 
+/* The number of threads is limited for the user or the group, and others end some. Go tries as often and as long: 0.2 s. */
+static int create(const pthread_attr_t *attr, struct start *s)
+{
+        pthread_t t;
+        int r = pthread_create(&t, attr, thread_main, s);
+
+        for (int tries = 1; r == EAGAIN && tries < CREATE_TRIES; tries++) {
+                nanosleep(&(struct timespec){ 0, tries * 1000000 }, NULL);
+                r = pthread_create(&t, attr, thread_main, s);
+        }
+        return r;
+}
+
 /* 0 or a positive error number. */
 static int create_detached(struct start *s, size_t stack)
 {
         pthread_attr_t attr;
-        pthread_t t;
         size_t least = (size_t)sysconf(_SC_THREAD_STACK_MIN);
         int r = pthread_attr_init(&attr);
 
@@ -42,7 +55,7 @@ static int create_detached(struct start *s, size_t stack)
         pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
         r = pthread_attr_setstacksize(&attr, (stack + rni_page - 1) / rni_page * rni_page);
         if (r == 0)
-                r = pthread_create(&t, &attr, thread_main, s);
+                r = create(&attr, s);
         pthread_attr_destroy(&attr);
         return r;
 }
