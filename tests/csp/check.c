@@ -11,7 +11,7 @@ enum { SHRINK_SECONDS = 120, ALLOWED_SHOWN = 8 };
 
 /* -- the plan of a program's runs -- */
 
-/* Run i of a program on so many Ps: in a quarter of them some processes are plain threads. */
+/* Run i of a program on so many Ps: in a quarter of them some processes are plain threads, and of the others every second is a deterministic one. */
 static struct how how_of(const struct budget *b, uint64_t seed, uint8_t procs, unsigned i)
 {
         uint64_t s = seed + 1000003u * i + procs;
@@ -20,6 +20,8 @@ static struct how how_of(const struct budget *b, uint64_t seed, uint8_t procs, u
         h.seed = csp_rand(&s);
         if (csp_below(&s, 4) == 0)
                 h.threads = (uint8_t)csp_below(&s, 1 << MAX_PROCS);
+        else if (!b->sabotage && csp_below(&s, 2) == 0)
+                h.mode = MODE_SIM;
         return h;
 }
 

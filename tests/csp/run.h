@@ -8,6 +8,7 @@
 /* Where a program runs. A mode is a function in run.c that calls run_processes within what it sets up. */
 enum mode {
         MODE_REAL,   /* threads and the clock of the machine */
+        MODE_SIM,    /* a deterministic run of its seed; no threads */
         MODE_END_
 };
 
