@@ -113,6 +113,11 @@ void rni_out_fmt(struct rni_out *o, const char *fmt, ...)
 
 void rni_os_exit(int status)
 {
+#ifdef RNI_GCOV
+        void __gcov_dump(void);
+
+        __gcov_dump();
+#endif
         rni_sys(SYS_exit_group, status, 0, 0, 0, 0, 0);   /* not _exit, which sanitizers make wait */
         __builtin_unreachable();
 }
