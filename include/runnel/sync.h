@@ -53,7 +53,8 @@ static inline unsigned rn_spot_(uintptr_t at)
 
 /* -- WaitGroup: counts goroutines and waits for the last -- */
 
-/* Adds n, which may be negative, to the counter; at 0 all waiters return.
+/* Adds n, which may be negative, to the counter; at 0 all waiters return. Where pointers have 32 bits, the counter and n are at most
+ * 8,388,607.
  * Errors: panics when the counter falls below 0.
  * Context: goroutine or thread. Parks: never.
  * Orders: an add from 0 must happen before the wait that is to see it. */
