@@ -46,7 +46,8 @@ extern "C" {
  * o: NULL for the defaults; r: filled, or NULL; call: copied. A run that does not finish is reported: seed, schedule, and a trace of each goroutine.
  * Returns r->outcome.
  * Errors: panics inside a run, or on options that make no sense. Fatal errors (unlock of an unlocked mutex ...) end the process as ever, with the seed and the schedule in the report.
- * Context: goroutine or thread, not inside a run. Parks: always; it keeps its thread, and gives its processor away. */
+ * Context: goroutine or thread, not inside a run. Parks: always; it keeps its thread, and gives its processor away.
+ * Orders: all before it happens before the run, and all of the run before its return. */
 RN_API int rn_sim_call(const struct rn_sim_opts *o, struct rn_sim_result *r, const struct rn_call *call);
 
 /* The same under one seed after the other, o->seed and up, until one does not finish. Behind rn_sim_explore.

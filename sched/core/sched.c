@@ -86,6 +86,17 @@ static inline void count(aword *counter)
         store_rlx(counter, load_rlx(counter) + 1);   /* rlx: the holder alone writes, readers want an estimate */
 }
 
+/* In a deterministic run: whoever comes after all of it comes after this turn. */
+static inline void turn_ends(const struct m *m)
+{
+#if RNI_TSAN
+        if (m->sim)
+                san_release(m->sim);   /* acquired in sim.c */
+#else
+        (void)m;
+#endif
+}
+
 /* Leaves g for next, or for the scheduler loop if next is NULL or has no stack at hand. Returns when g is resumed, on whatever M. */
 static inline void switch_from(struct m *m, struct g *g, struct g *next)
 {
@@ -100,6 +111,7 @@ static inline void switch_from(struct m *m, struct g *g, struct g *next)
         } else {
                 m->picked = next;
                 m->g = NULL;
+                turn_ends(m);
                 san_switch(mine, &m->g0_stack, false);
                 ctx_switch(&g->ctx, &m->g0);
         }
@@ -422,6 +434,7 @@ _Noreturn void rni_g_exit(intptr_t result)
         }
         m->picked = next;
         m->g = NULL;
+        turn_ends(m);
         san_switch(g->stack, &m->g0_stack, true);
         ctx_jump(&m->g0);
 }

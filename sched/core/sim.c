@@ -14,8 +14,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-
 #include "sched/base/rand.h"
 #include "sched/core/hook.h"
 #include "sched/core/panic.h"
@@ -30,6 +28,7 @@ enum {
 
 /* -- memory -- */
 
+/* TSan watches the block, which one goroutine after the other uses in the engine's name. */
 static void *grown(void *p, size_t *room, size_t need, size_t size)
 {
         size_t n = *room ? *room : 64;
@@ -38,7 +37,9 @@ static void *grown(void *p, size_t *room, size_t need, size_t size)
                 return p;
         while (n < need)
                 n *= 2;
+        san_acquire(room);
         p = realloc(p, n * size);
+        san_release(room);
         if (!p)
                 rni_fatal("out of memory for a simulation");
         *room = n;
@@ -66,6 +67,8 @@ void rni_sim_free(struct sim *s)
 {
         rni_g_free_flush(s->p);
         rni_stack_cache_flush(&s->p->stacks);
+        san_acquire(&s->ready_room);   /* as in grown */
+        san_acquire(&s->gs_room);
         free(s->p);
         free(s->ready);
         free(s->gs);
@@ -121,7 +124,7 @@ static struct g *take(struct sim *s, size_t i)
         struct g *g = s->ready[i];
 
         s->nready--;
-        memmove(&s->ready[i], &s->ready[i + 1], (s->nready - i) * sizeof(struct g *));
+        g_copy(&s->ready[i], &s->ready[i + 1], s->nready - i);
         return g;
 }
 
@@ -445,6 +448,16 @@ static void loop(struct sim *s)
 
 /* -- the M goes into the run, and comes back -- */
 
+/* What a switch looks at. Not the whole: TSan would watch the copy. */
+static void stand_on(struct stack *to, const struct stack *from)
+{
+        to->lo = from->lo;
+        to->floor = from->floor;
+        to->hi = from->hi;
+        to->san_fiber = from->san_fiber;
+        to->san_fake = from->san_fake;
+}
+
 static void enter(struct sim *s)
 {
         struct m *m = rni_self();
@@ -454,13 +467,9 @@ static void enter(struct sim *s)
                 rni_hand_off(rni_p_leave(m));
         s->m = m;
         s->g0 = m->g0;
-        s->g0_stack = m->g0_stack;
         s->m_rand = m->rand;
-        m->g0_stack.lo = host->lo;
-        m->g0_stack.floor = host->floor;
-        m->g0_stack.hi = host->hi;
-        m->g0_stack.san_fiber = host->san_fiber;
-        m->g0_stack.san_fake = NULL;
+        stand_on(&s->g0_stack, &m->g0_stack);
+        stand_on(&m->g0_stack, host);
         m->sim = s;
         m->p = s->p;
         m->rand = rni_rand_seed(s->o.seed ^ 1);
@@ -481,7 +490,7 @@ static void leave(struct sim *s, struct g *host)
         m->p = NULL;
         store_rlx(&m->retake, RETAKE_GONE);   /* rlx: published by rel in rt_leave */
         m->g0 = s->g0;
-        m->g0_stack = s->g0_stack;
+        stand_on(&m->g0_stack, &s->g0_stack);
         m->rand = s->m_rand;
         m->budget = BUDGET;
 }
@@ -517,6 +526,7 @@ void rni_sim_one(struct sim *s, uint64_t seed, const struct rn_call *call)
         if (rni_spawn_in_turn(s->m, call, NULL, NULL) != 0)
                 rni_fatal("out of memory for a goroutine in a simulation");
         loop(s);
+        san_acquire(s);   /* released in turn_ends (sched.c) */
         leave(s, host);
 }
 
@@ -601,7 +611,7 @@ void rn_sim_wait(void)
         rt_enter();
         rni_park(commit_waiter, s, WAIT_SIM);
         rt_leave();
-        san_acquire(s);
+        san_acquire(s);   /* released in turn_ends (sched.c) */
 }
 
 uint64_t rn_sim_seed(void)

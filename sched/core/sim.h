@@ -72,7 +72,7 @@ struct sim {
         struct sim_event log[SIM_LOG];   /* event n in log[n % SIM_LOG] */
 
         struct ctx g0;            /* the M's, meanwhile */
-        struct stack g0_stack;
+        struct stack g0_stack;    /* of which the bounds and the sanitizers' words are kept */
         uint64_t m_rand;
 };
 

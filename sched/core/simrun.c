@@ -16,7 +16,9 @@ struct order {
         const struct rn_call *call;
         bool explore, show;       /* show: the report is wanted of a run that finishes, too */
         struct rn_sim_result r;
-        struct g *waiter;         /* the plain thread that waits for it */
+        struct lock lock;         /* RANK_SYNC: done, waiter */
+        bool done;
+        struct g *waiter;         /* the plain thread, if it is parked */
 };
 
 static uint64_t env_seed(void)
@@ -99,31 +101,45 @@ static void make(struct order *order)
 
 /* -- for a plain thread -- */
 
-/* Entered; it is counted no more. */
-static void wake_waiter(void *arg, intptr_t result)
-{
-        (void)result;
-        rni_ready(((struct order *)arg)->waiter);
-}
-
-static void commit_start(struct g *g, void *arg)
+/* Entered; the goroutine is counted no more. The order is on the thread's stack, and gone when that sees done. */
+static void tell(void *arg, intptr_t result)
 {
         struct order *order = arg;
-        struct rn_call call = { .fn = (void (*)(void))make, .ireg = { (uintptr_t)order } };
+        struct g *waiter;
 
-        order->waiter = g;
-        if (rni_spawn_in_turn(rni_self(), &call, wake_waiter, order) != 0)
-                rni_fatal("out of memory: cannot start the goroutine of a simulation");
+        (void)result;
+        lock_acquire(&order->lock, RANK_SYNC);
+        order->done = true;
+        waiter = order->waiter;
+        san_release(order);
+        lock_release_last(&order->lock, RANK_SYNC);
+        if (waiter)
+                rni_ready(waiter);
 }
 
+static void commit_unlock(struct g *g, void *arg)
+{
+        struct order *order = arg;
+
+        order->waiter = g;
+        lock_release_last(&order->lock, RANK_SYNC);
+}
+
+/* The goroutine is started first: a thread that is counted as parked starts nothing any more, or what it is about to do would not stand against a deadlock. */
 static void make_elsewhere(struct order *order)
 {
-        struct rn_call own = *order->call;
+        struct rn_call own = *order->call, call = { .fn = (void (*)(void))make, .ireg = { (uintptr_t)order } };
 
         order->call = &own;
-        rt_enter();
         san_release(order);
-        rni_park(commit_start, order, WAIT_SIM);
+        if (rni_spawn_call(&call, tell, order) != 0)
+                rni_spawn_refused();
+        rt_enter();
+        lock_acquire(&order->lock, RANK_SYNC);
+        if (order->done)
+                lock_release(&order->lock, RANK_SYNC);
+        else
+                rni_park(commit_unlock, order, WAIT_SIM);
         rt_leave();
         san_acquire(order);
 }

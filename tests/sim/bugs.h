@@ -105,8 +105,8 @@ static void missed_close(bool right)
 struct service {
         rn_mutex mu;
         rn_mutex log;
-        bool started;
-        int *config;
+        _Atomic bool started;
+        int *_Atomic config;
 };
 
 static void start_service(struct service *s, bool right)
@@ -161,7 +161,7 @@ static void leaked_result(bool right)
 
 /* -- 5. WaitGroup: add inside the goroutine -- */
 
-static void count_late(rn_wg *wg, int *n, bool right)
+static void count_late(rn_wg *wg, atomic_int *n, bool right)
 {
         if (!right)
                 rn_wg_add(wg, 1);   /* wrong: wait may be over */
@@ -173,7 +173,7 @@ static void add_inside(bool right)
 {
         struct {
                 rn_wg wg;
-                int n;
+                atomic_int n;
         } *s = room(sizeof *s);
 
         for (int i = 0; i < 3; i++) {
@@ -234,7 +234,7 @@ static void lost_stop(bool right)
 struct closer {
         rn_mutex mu;
         rn_chan(int) c;
-        bool closed;
+        _Atomic bool closed;
 };
 
 static void close_once(struct closer *s, bool right)
@@ -417,7 +417,7 @@ static void check_then_act(bool right)
 
 struct server {
         rn_mutex mu;
-        int *handler;
+        int *_Atomic handler;
 };
 
 static void handle(struct server *s)

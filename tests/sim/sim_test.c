@@ -73,16 +73,16 @@ static void each_run_begins_at_the_same_time(void)
         CHECK(at[0] > 0);
 }
 
-static void sleep_and_note(rn_dur d, int *order, int *n, int who)
+static void sleep_and_note(rn_dur d, int *order, atomic_int *n, int who)
 {
         rn_sleep(d);
-        order[(*n)++] = who;
+        order[atomic_fetch_add(n, 1)] = who;
 }
 
 static void three_sleepers(const rn_dur *d, int *order)
 {
         rn_wg wg = { 0 };
-        int n = 0;
+        atomic_int n = 0;
 
         for (int i = 0; i < 3; i++)
                 rn_wg_go(&wg, sleep_and_note, d[i], order, &n, i);
@@ -240,7 +240,7 @@ static void wait_is_for_one_at_a_time_and_inside_only(void)
 
 /* -- who belongs to the run, and its end -- */
 
-static void end_late(int depth, int *ended)
+static void end_late(int depth, atomic_int *ended)
 {
         rn_sleep(HOUR);
         if (depth > 0)
@@ -253,7 +253,8 @@ static void a_run_ends_with_the_last_of_its_goroutines(void)
 {
         for (uint64_t seed = 1; seed <= 50; seed++) {
                 struct rn_sim_opts o = { .seed = seed };
-                int ended = 0, before = rn_numgoroutine();
+                atomic_int ended = 0;
+                int before = rn_numgoroutine();
 
                 CHECK_EQ(rn_sim_run(&o, NULL, end_late, 10, &ended), 0);
                 CHECK_EQ(ended, 11);
@@ -261,12 +262,12 @@ static void a_run_ends_with_the_last_of_its_goroutines(void)
         }
 }
 
-static void set(int *flag)
+static void set(atomic_int *flag)
 {
         ++*flag;
 }
 
-static void leave_timers(int *fired)
+static void leave_timers(atomic_int *fired)
 {
         rn_unref(rn_after_func(SECOND, set, fired));
         rn_unref(rn_after_func(10 * HOUR, set, fired));
@@ -278,7 +279,7 @@ static void timers_that_are_left_do_not_fire(void)
 {
         for (uint64_t seed = 1; seed <= 50; seed++) {
                 struct rn_sim_opts o = { .seed = seed };
-                int fired = 0;
+                atomic_int fired = 0;
 
                 CHECK_EQ(rn_sim_run(&o, NULL, leave_timers, &fired), 0);
                 CHECK_EQ(fired, 1);
@@ -304,7 +305,7 @@ static void a_run_counts_its_own_goroutines(void)
         CHECK_EQ(rn_sim_run(&o, NULL, counts, UINT64_C(77)), 0);
 }
 
-static void add_up(rn_recv_chan(int) start, rn_wg *wg, int *sum)
+static void add_up(rn_recv_chan(int) start, rn_wg *wg, atomic_int *sum)
 {
         rn_wait(start);
         ++*sum;
@@ -312,7 +313,7 @@ static void add_up(rn_recv_chan(int) start, rn_wg *wg, int *sum)
 }
 
 /* Wakes more at once than a run queue holds, and starts more. */
-static void crowd(int n, int *sum)
+static void crowd(int n, atomic_int *sum)
 {
         rn_chan(int) start = rn_make(int, 0);
         rn_wg wg = { 0 };
@@ -330,7 +331,8 @@ static void thousands_take_part(void)
 {
         for (int strategy = RN_SIM_RANDOM; strategy <= RN_SIM_FIFO; strategy++) {
                 struct rn_sim_opts o = { .strategy = strategy };
-                int sum = 0, n = strategy == RN_SIM_PCT ? 300 : BEHAVE_LIVE(5000);
+                atomic_int sum = 0;
+                int n = strategy == RN_SIM_PCT ? 300 : BEHAVE_LIVE(5000);
 
                 CHECK_EQ(rn_sim_run(&o, NULL, crowd, n, &sum), 0);
                 CHECK_EQ(sum, n);
