@@ -367,8 +367,8 @@ static _Noreturn void g_entry(void)
         intptr_t result = 0;
 
         san_switched(g->stack);
+        san_g_enters(g);   /* first: what the other wanted done is done on this stack */
         rni_post(m);
-        san_g_enters(g);
         san_acquire(g);   /* released in g_launch */
         if (unlikely(g->flags & (GF_COPY | GF_COPY_HEAP))) {
                 run_copy(&call, g->copy_size, g->copy_align ? g->copy_align : 1,

@@ -89,44 +89,6 @@ static void deadline_is_now_plus_d_and_saturates(void)
         CHECK(at >= before && at <= rn_now());
 }
 
-/* -- how late -- */
-
-static int by_length(const void *a, const void *b)
-{
-        rn_dur x = *(const rn_dur *)a, y = *(const rn_dur *)b;
-
-        return (x > y) - (x < y);
-}
-
-/* Half of the sleeps of 100 us end less than 100 us late, or as early as the machine lets half of a thread's: each is preceded by one of the thread's own, for nothing
- * but the comparison. What counts in whole milliseconds anywhere on the way would be seen. */
-static void half_of_short_sleeps_end_within_100_us(void)
-{
-        enum { N = 101 };
-        rn_dur late[N], machine[N];
-        struct timespec d = { 0, 100000 };
-
-        if (BEHAVE_ASAN || BEHAVE_TSAN)
-                return;
-        for (int tries = 0; tries < 20; tries++) {
-                for (int i = 0; i < N; i++) {
-                        rn_time begun = rn_now();
-
-                        nanosleep(&d, NULL);
-                        machine[i] = rn_now() - begun - 100 * RN_USEC;
-                        begun = rn_now();
-                        rn_sleep(100 * RN_USEC);
-                        late[i] = rn_now() - begun - 100 * RN_USEC;
-                }
-                qsort(late, N, sizeof *late, by_length);
-                qsort(machine, N, sizeof *machine, by_length);
-                if (late[N / 2] <= 100 * RN_USEC || late[N / 2] <= 2 * machine[N / 2])
-                        return;
-        }
-        behave_fail(__FILE__, __LINE__, "half of the sleeps are more than %lld us late, of a thread %lld us",
-                    (long long)late[N / 2] / 1000, (long long)machine[N / 2] / 1000);
-}
-
 /* -- others run meanwhile -- */
 
 static void count_until(atomic_bool *stop, atomic_long *n)
@@ -411,7 +373,6 @@ static const struct behave_test tests[] = {
         BEHAVE_BOTH(sleep_until_returns_after_its_point),
         BEHAVE_BOTH(now_does_not_go_back),
         BEHAVE_BOTH(deadline_is_now_plus_d_and_saturates),
-        BEHAVE_BOTH(half_of_short_sleeps_end_within_100_us),
         BEHAVE_BOTH(others_run_while_one_sleeps),
         BEHAVE(many_sleep_at_the_same_time),
         BEHAVE(sleepers_wake_in_the_order_of_their_deadlines),

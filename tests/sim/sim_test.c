@@ -193,7 +193,7 @@ static void every_kind_of_time_out_goes_by_it(void)
 
 /* -- rn_sim_wait -- */
 
-static void sleep_and_set(rn_dur d, int *flag)
+static void sleep_and_set(rn_dur d, atomic_int *flag)
 {
         *flag = 1;
         rn_sleep(d);
@@ -202,7 +202,7 @@ static void sleep_and_set(rn_dur d, int *flag)
 
 static void waits_for_others(void)
 {
-        int flag = 0;
+        atomic_int flag = 0;
         rn_time t = rn_now();
 
         rn_sim_wait();   /* no others */
