@@ -105,7 +105,7 @@ static struct sim_g *entry_of(struct sim *s, const struct g *g)
 
 static void adopt(struct sim *s, struct g *g)
 {
-        s->gs = grown(s->gs, &s->gs_room, g->id, sizeof *s->gs);
+        s->gs = grown(s->gs, &s->gs_room, (size_t)g->id, sizeof *s->gs);
         while (s->ngs < g->id)
                 s->gs[s->ngs++] = (struct sim_g){ 0 };
         g->flags |= GF_SIM;

@@ -37,7 +37,7 @@ static bool enter(struct search *x, const struct state *s)
         for (unsigned k = 0; k < s->n; k++)
                 h = (h ^ (unsigned)s->queue[k]) * UINT64_C(0x100000001b3);
         mark.used = 1;
-        for (i = h >> 48 & (PLACES - 1); x->met[i].used; i = (i + 1) & (PLACES - 1))
+        for (i = (size_t)(h >> 48) & (PLACES - 1); x->met[i].used; i = (i + 1) & (PLACES - 1))
                 if (memcmp(&x->met[i], &mark, sizeof mark) == 0)
                         return false;
         if (++x->nmet > PLACES / 4 * 3)

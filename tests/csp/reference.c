@@ -299,7 +299,7 @@ static uint64_t hash(const struct state *s)
 /* Where s is, or would be. */
 static size_t place(const struct search *x, const struct state *s)
 {
-        size_t i = hash(s) & (x->size - 1);
+        size_t i = (size_t)hash(s) & (x->size - 1);
 
         while (x->used[i] && memcmp(&x->set[i], s, sizeof *s) != 0)
                 i = (i + 1) & (x->size - 1);

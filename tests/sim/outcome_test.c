@@ -319,7 +319,8 @@ static void goroutines_that_are_left_go_with_their_stacks(void)
         }
         rn_stats_get(&after, sizeof after);
         CHECK_EQ(after.goroutines, before.goroutines);
-        CHECK(after.stack_bytes <= before.stack_bytes + (16 << 20));
+        /* Each P keeps some 64 of 256 KiB, and slabs are of 64 MiB: 512 MiB is a quarter of what 200 runs of 40 would leave. */
+        CHECK(after.stack_bytes <= before.stack_bytes + (512 << 20));
 }
 
 /* -- the same seed, the same run -- */
