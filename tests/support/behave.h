@@ -43,13 +43,13 @@
 #define BEHAVE_TSAN 0
 #endif
 
-/* A number of repetitions, of goroutines alive at once: less of each under a sanitizer. */
+/* A number of repetitions, of goroutines alive at once: less of each under a sanitizer, and fewer goroutines where addresses end at 3 GiB. */
 #if BEHAVE_ASAN || BEHAVE_TSAN
 #define BEHAVE_SCALE(n) ((n) >= 200 ? (n) / 10 : (n) > 20 ? 20 : (n))
 #define BEHAVE_LIVE(n)  ((n) > 2000 ? 2000 : (n))
 #else
 #define BEHAVE_SCALE(n) (n)
-#define BEHAVE_LIVE(n)  (n)
+#define BEHAVE_LIVE(n)  (sizeof(void *) > 4 || (n) < 2000 ? (n) : 2000)
 #endif
 
 enum { BEHAVE_LIMIT = 240 };    /* seconds for the program; who hangs is named */
