@@ -331,6 +331,12 @@ static bool machine_is_busy(void)
         return getloadavg(&load, 1) != 1 || load > (double)sysconf(_SC_NPROCESSORS_ONLN) / 2;
 }
 
+/* Have i rounds been too few, if least are due and what is looked for was seen so often? */
+static bool once_more(int i, int least, int seen)
+{
+        return i < least || (seen == 0 && i < TRIES && !machine_is_busy());
+}
+
 static struct rn_stats stats(void)
 {
         struct rn_stats s;
@@ -361,7 +367,7 @@ static void as_many_goroutines_as_processors_run_at_the_same_time(void)
 
         if (n < 2)
                 return;
-        for (int i = 0; i < 20 || (untaken == 0 && i < TRIES); i++) {
+        for (int i = 0; once_more(i, 20, untaken); i++) {
                 uint64_t before = stats().retakes;
                 atomic_int at = 0;
                 rn_wg wg = { { 0 } };
@@ -394,7 +400,7 @@ static void nested_children_run_at_the_same_time_while_threads_go_to_sleep(void)
 {
         int n = at_once(), untaken = 0;
 
-        for (int i = 0; i < BEHAVE_SCALE(200) || (untaken == 0 && i < TRIES); i++) {
+        for (int i = 0; once_more(i, BEHAVE_SCALE(200), untaken); i++) {
                 uint64_t before = stats().retakes;
                 atomic_int running = 0;
                 rn_wg wg = { { 0 } };
@@ -423,7 +429,7 @@ static void work_in_a_local_queue_is_stolen(void)
         for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
                 int stolen = 0;
 
-                for (int k = 0; k < BEHAVE_SCALE(20) || (stolen == 0 && k < TRIES); k++) {
+                for (int k = 0; once_more(k, BEHAVE_SCALE(20), stolen); k++) {
                         struct rn_stats before = stats(), after;
                         atomic_int n = 0;
 
@@ -450,7 +456,7 @@ static void goroutines_woken_by_one_that_goes_on_are_taken_by_others(void)
 
         if (at_once() < 2)
                 return;
-        for (int k = 0; k < BEHAVE_SCALE(100) || (untaken == 0 && k < TRIES); k++) {
+        for (int k = 0; once_more(k, BEHAVE_SCALE(100), untaken); k++) {
                 rn_chan(rn_nothing) c = rn_make(rn_nothing, 0);
                 uint64_t before;
                 rn_wg wg = { { 0 } };

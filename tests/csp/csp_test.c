@@ -25,7 +25,7 @@
 #define SLOW 0
 #endif
 
-enum { STATES = 20000, PROGRAMS = SLOW ? 40 : 100, RUNS = 8, NET = 1000 };
+enum { STATES = 20000, PROGRAMS = SLOW ? 30 : 100, RUNS = 8, NET = 1000 };
 
 static const uint8_t p1[] = { 1, 0 }, p2[] = { 2, 0 }, p8[] = { 8, 0 };
 

@@ -19,7 +19,7 @@ const char *__asan_default_options(void)
 }
 #endif
 
-enum { PLAIN_RUNS = 20, CLEAN_SEEDS = 300 };
+enum { PLAIN_RUNS = BEHAVE_ASAN || BEHAVE_TSAN ? 2 : 20, CLEAN_SEEDS = 300 };
 
 /* -- what finds them -- */
 
