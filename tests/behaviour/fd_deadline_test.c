@@ -104,6 +104,33 @@ static void who_waits_for_its_turn_has_a_deadline_too(void)
         close_both(e);
 }
 
+static void read_until(int fd, rn_time t)
+{
+        char c;
+
+        rn_set_name("until");
+        CHECK_EQ(rn_fd_read_until(fd, &c, 1, t), -ETIMEDOUT);
+}
+
+/* The time of all is up at once: who has the turn finds that the next ones are leaving. */
+static void the_turn_passes_those_by_whose_time_is_up_with_it(void)
+{
+        for (int i = 0; i < BEHAVE_SCALE(20); i++) {
+                struct ends e = new_pair();
+                rn_time t = rn_deadline(5 * RN_MSEC);
+                rn_wg some = { { 0 } }, last = { { 0 } };
+
+                for (int k = 0; k < 4; k++)
+                        rn_wg_go(&some, read_until, e.r, t);
+                BEHAVE_UNTIL(behave_parked("until", "IO wait") == 4 || rn_now() > t);
+                rn_wg_go(&last, read_before, e.r, RN_NEVER, (ssize_t)1);
+                rn_wg_wait(&some);
+                CHECK_EQ(rn_fd_write(e.w, "x", 1), 1);
+                rn_wg_wait(&last);
+                close_both(e);
+        }
+}
+
 /* -- rn_fd_deadline -- */
 
 static void deadline_in_the_past_fails_although_it_is_ready(void)
@@ -351,6 +378,7 @@ static const struct behave_test tests[] = {
         BEHAVE_BOTH(time_that_has_passed_fails_although_it_is_ready),
         BEHAVE_BOTH(time_0_tries_once),
         BEHAVE_BOTH(who_waits_for_its_turn_has_a_deadline_too),
+        BEHAVE_BOTH(the_turn_passes_those_by_whose_time_is_up_with_it),
         BEHAVE_BOTH(deadline_in_the_past_fails_although_it_is_ready),
         BEHAVE_BOTH(deadline_ends_calls_that_wait_already),
         BEHAVE_BOTH(deadline_of_one_direction_leaves_the_other_alone),

@@ -2,6 +2,8 @@
  * The scheduler alone, without a channel: yielding, starting and ending. */
 #include "tests/bench/bench.h"
 
+#include <unistd.h>
+
 static void yielder(rn_wg *wg, long n)
 {
         for (long i = 0; i < n; i++)
@@ -45,11 +47,36 @@ static void spawn(void)
         print_ns("ns_spawn", start, n);
 }
 
+/* The least program: one goroutine. */
+static void nothing(void)
+{
+        rn_wg wg = { 0 };
+
+        rn_wg_add(&wg, 1);
+        rn_go(report, &wg);
+        rn_wg_wait(&wg);
+}
+
+/* From its start to its end, as a process. */
+static void process(void)
+{
+        char self[4096];
+        ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+        const char *starter = getenv("STARTER");
+
+        must(n > 0 && starter, "STARTER names the program that measures");
+        self[n] = '\0';
+        execl(starter, starter, self, "nothing", (char *)NULL);
+        must(false, "STARTER can be started");
+}
+
 int main(int argc, char **argv)
 {
         static const struct work works[] = {
                 { "yield", yield },
                 { "spawn", spawn },
+                { "nothing", nothing },
+                { "process", process },
         };
 
         (void)argc;

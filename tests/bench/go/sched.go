@@ -6,8 +6,10 @@
 package main
 
 import (
+	"os"
 	"runtime"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -44,6 +46,22 @@ func spawn() {
 	printNs("ns_spawn", start, n)
 }
 
+// The least program: one goroutine.
+func nothing() {
+	var wg sync.WaitGroup
+	wg.Add(1)
+	go func() { wg.Done() }()
+	wg.Wait()
+}
+
+// From its start to its end, as a process.
+func process() {
+	self, _ := os.Executable()
+	starter := os.Getenv("STARTER")
+	err := syscall.Exec(starter, []string{starter, self, "nothing"}, os.Environ())
+	must(err == nil, "STARTER can be started")
+}
+
 func main() {
-	benchMain(work{"yield", yield}, work{"spawn", spawn})
+	benchMain(work{"yield", yield}, work{"spawn", spawn}, work{"nothing", nothing}, work{"process", process})
 }
