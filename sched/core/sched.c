@@ -457,12 +457,7 @@ void rni_g0_loop(void)
                 }
                 if (unlikely(!g->stack) && !rni_g_bind(m->p, g, true))
                         continue;   /* it waits for a stack */
-                m->g = g;
-                store_rlx(&g->state, G_RUNNING);   /* rlx: ours alone */
-                san_switch(&m->g0_stack, g->stack, false);
-                ctx_switch(&m->g0, &g->ctx);
-                san_switched(&m->g0_stack);
-                rni_post(m);
+                rni_resume(m, g);
         }
 }
 

@@ -139,6 +139,17 @@ static inline void rni_post(struct m *m)
         }
 }
 
+/* From an M's own stack: g, RUNNABLE and taken, runs until it leaves. */
+static inline void rni_resume(struct m *m, struct g *g)
+{
+        m->g = g;
+        store_rlx(&g->state, G_RUNNING);   /* rlx: ours alone */
+        san_switch(&m->g0_stack, g->stack, false);
+        ctx_switch(&m->g0, &g->ctx);
+        san_switched(&m->g0_stack);
+        rni_post(m);
+}
+
 void rni_wait_for_p(struct m *m);        /* m has lost its P and none is idle: the running G goes to the global queue. Entered, no lock held */
 void rni_submit(struct m *m, struct g *g, bool next);   /* RUNNABLE G into m's P, or the global queue; wakes an M if need be */
 void rni_leave_to_loop(struct m *m, rni_commit *commit, void *arg, unsigned state);   /* the running G is left for the scheduler loop; errno is kept */

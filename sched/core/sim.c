@@ -348,12 +348,7 @@ static void run(struct sim *s, struct g *g)
                 bind(s, g);
         s->alone = 0;
         m->budget = 1;
-        m->g = g;
-        store_rlx(&g->state, G_RUNNING);   /* rlx: ours alone */
-        san_switch(&m->g0_stack, g->stack, false);
-        ctx_switch(&m->g0, &g->ctx);
-        san_switched(&m->g0_stack);
-        rni_post(m);
+        rni_resume(m, g);
 }
 
 /* A turn, and what came of it. */

@@ -2,6 +2,7 @@
  * What exploration finds: each mistake of bugs.h within a stated number of seeds, by either strategy, and nothing where it is put right. Most of them pass when they are run for real, again and again. */
 #define _GNU_SOURCE
 #define RN_SIM
+#define RUNS_GIVE_UP
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -9,15 +10,7 @@
 #include "tests/support/behave.h"
 #include "tests/support/machine.h"
 #include "tests/sim/bugs.h"
-
-#if BEHAVE_ASAN
-/* What goroutines of a run that is given up held is lost, as <runnel/sim.h> says. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-        return "detect_leaks=0";
-}
-#endif
+#include "tests/sim/runs.h"
 
 enum { PLAIN_RUNS = BEHAVE_ASAN || BEHAVE_TSAN ? 2 : 20, CLEAN_SEEDS = 300 };
 

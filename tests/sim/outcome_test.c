@@ -2,45 +2,14 @@
  * Deterministic runs: how they end, what is left of those that do not finish, that the same seed makes the same run, and exploring. The clock and who belongs to a run: sim_test.c. */
 #define _GNU_SOURCE
 #define RN_SIM
+#define RUNS_GIVE_UP
 #include <errno.h>
 #include <fcntl.h>
 
 #include "tests/support/behave.h"
-
-#if BEHAVE_ASAN
-/* What goroutines of a run that is given up held is lost, as <runnel/sim.h> says. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-        return "detect_leaks=0";
-}
-#endif
-
-#define SECOND INT64_C(1000000000)
-#define HOUR   (3600 * SECOND)
+#include "tests/sim/runs.h"
 
 enum { TEXT = 1 << 20 };
-
-static const struct rn_sim_opts quiet = { .report = -1 };
-
-/* f(...) finishes in a run, whatever the strategy. */
-#define FINISHES(...) \
-        do { \
-                for (int strategy_ = RN_SIM_RANDOM; strategy_ <= RN_SIM_FIFO; strategy_++) \
-                        for (uint64_t seed_ = 1; seed_ <= 20; seed_++) { \
-                                struct rn_sim_opts o_ = { .seed = seed_, .strategy = strategy_ }; \
-                                CHECK_EQ(rn_sim_run(&o_, NULL, __VA_ARGS__), 0); \
-                        } \
-        } while (0)
-
-static void yields(void)
-{
-        rn_time t = rn_now();
-
-        for (int i = 0; i < 1000; i++)
-                rn_yield();
-        CHECK_EQ(rn_now(), t);
-}
 
 /* -- outcomes -- */
 

@@ -7,23 +7,9 @@
 #include <fcntl.h>
 
 #include "tests/support/behave.h"
-
-#define SECOND INT64_C(1000000000)
-#define HOUR   (3600 * SECOND)
+#include "tests/sim/runs.h"
 
 enum { TEXT = 1 << 20 };
-
-static const struct rn_sim_opts quiet = { .report = -1 };
-
-/* f(...) finishes in a run, whatever the strategy. */
-#define FINISHES(...) \
-        do { \
-                for (int strategy_ = RN_SIM_RANDOM; strategy_ <= RN_SIM_FIFO; strategy_++) \
-                        for (uint64_t seed_ = 1; seed_ <= 20; seed_++) { \
-                                struct rn_sim_opts o_ = { .seed = seed_, .strategy = strategy_ }; \
-                                CHECK_EQ(rn_sim_run(&o_, NULL, __VA_ARGS__), 0); \
-                        } \
-        } while (0)
 
 /* -- the clock -- */
 
@@ -41,15 +27,6 @@ static void a_sleep_is_exact_and_takes_no_time(void)
         FINISHES(sleeps, INT64_C(1));
         FINISHES(sleeps, INT64_C(0));
         FINISHES(sleeps, INT64_C(-1));
-}
-
-static void yields(void)
-{
-        rn_time t = rn_now();
-
-        for (int i = 0; i < 1000; i++)
-                rn_yield();
-        CHECK_EQ(rn_now(), t);
 }
 
 static void the_clock_stands_while_anybody_runs(void)
