@@ -306,7 +306,20 @@ RN_API void rn_sim_point_(const char *at);
 #define rn_wg_go(wg, ...) rn_wg_spawn((wg), RN_CALL_(__VA_ARGS__))
 
 /* rn_once_do(o, f, ...): f(...) if it is the first, as rn_once_call. The arguments are evaluated each time. Parks: may. */
-#define rn_once_do(o, ...) rn_once_call((o), RN_CALL_(__VA_ARGS__))
+#define rn_once_do(o, ...) __extension__({ \
+                rn_once *rn_todo_ = (o); \
+                if (!rn_once_done(rn_todo_)) \
+                        rn_once_call(rn_todo_, RN_CALL_(__VA_ARGS__)); \
+                else \
+                        RN_CAT(RN_CAT(RN_EVAL, RN_NARG_(__VA_ARGS__)), _)(__VA_ARGS__); })
+#define RN_EVAL0_(a)      ((void)(a))
+#define RN_EVAL1_(a, ...) ((void)(a), RN_EVAL0_(__VA_ARGS__))
+#define RN_EVAL2_(a, ...) ((void)(a), RN_EVAL1_(__VA_ARGS__))
+#define RN_EVAL3_(a, ...) ((void)(a), RN_EVAL2_(__VA_ARGS__))
+#define RN_EVAL4_(a, ...) ((void)(a), RN_EVAL3_(__VA_ARGS__))
+#define RN_EVAL5_(a, ...) ((void)(a), RN_EVAL4_(__VA_ARGS__))
+#define RN_EVAL6_(a, ...) ((void)(a), RN_EVAL5_(__VA_ARGS__))
+#define RN_EVALMANY_(...) ((void)0)   /* RN_CALL_ says what is wrong */
 
 #endif
 #endif
