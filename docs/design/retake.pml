@@ -7,6 +7,7 @@
  *   -DBACK_STORED   1  the M takes a question back by a store
  *   -DASK_STORED    2  sysmon asks by a store
  *   -DOBSERVED      3  sysmon takes the P that it saw when it asked
+ *   -DGONE_STORED   2  sysmon says GONE by a store, whatever the word is by then
  *   -DNO_LOCK       4  the second CAS and the move of m->p are not under the lock
  *   -DTWO           5  two threads ask
  *   -DNESTED        6  an inner leave clears in_rt
@@ -190,7 +191,11 @@ again:
         lock();
 #endif
         if
+#ifdef GONE_STORED
+        :: mem[MP] != NONE -> mem[RETAKE] = GONE;
+#else
         :: atomic { mem[RETAKE] == ASKED -> mem[RETAKE] = GONE };
+#endif
 #ifdef OBSERVED
            p = seen;
 #else
