@@ -37,6 +37,7 @@ struct rwmutex {
         struct waiter *last;       /* of the queue of writers, a ring by next: last->next is the first */
 };
 _Static_assert(sizeof(struct rwmutex) <= sizeof(rn_rwmutex), "fits");
+_Static_assert(offsetof(struct rwmutex, word) == 0 && READER == 2 && WRITER - READER == (~(uintptr_t)0 >> 1) - 1, "rn_rwmutex_rlock_ in <runnel/sync.h>");
 
 static inline struct rwmutex *inside(rn_rwmutex *rw)
 {
@@ -103,7 +104,13 @@ static rni_noinline void rlock_slow(struct rwmutex *rw)
         rni_compiler_barrier();   /* no tail call: a frame for the dump */
 }
 
-void rn_rwmutex_rlock(rn_rwmutex *mu)
+/* What <runnel/sync.h> does not do in the caller. */
+void rn_rwmutex_rlocked_(rn_rwmutex *mu)
+{
+        rlock_slow(inside(mu));
+}
+
+void (rn_rwmutex_rlock)(rn_rwmutex *mu)
 {
         struct rwmutex *rw = inside(mu);
 
@@ -176,7 +183,12 @@ static rni_noinline void runlock_slow(struct rwmutex *rw, AO_t old)
         rni_compiler_barrier();   /* as above */
 }
 
-void rn_rwmutex_runlock(rn_rwmutex *mu)
+void rn_rwmutex_runlocked_(rn_rwmutex *mu, uintptr_t old)
+{
+        runlock_slow(inside(mu), old);
+}
+
+void (rn_rwmutex_runlock)(rn_rwmutex *mu)
 {
         struct rwmutex *rw = inside(mu);
         AO_t old;

@@ -189,6 +189,31 @@ RN_API bool rn_rwmutex_tryrlock(rn_rwmutex *m);
  * Context: goroutine or thread. Parks: never. Orders: as rn_rwmutex_lock. */
 RN_API void rn_rwmutex_runlock(rn_rwmutex *m);
 
+/* Their fast paths: no writer has it or waits, which the sign says; readers are counted above bit 0. */
+#ifndef RN_CALLS_ONLY_
+RN_API void rn_rwmutex_rlocked_(rn_rwmutex *m);
+RN_API void rn_rwmutex_runlocked_(rn_rwmutex *m, uintptr_t old);
+
+static inline void rn_rwmutex_rlock_(rn_rwmutex *m)
+{
+        typedef uintptr_t __attribute__((__may_alias__)) word;
+
+        if (__builtin_expect((intptr_t)__atomic_fetch_add((word *)(void *)m, 2, __ATOMIC_SEQ_CST) < 0, 0))
+                rn_rwmutex_rlocked_(m);
+}
+
+static inline void rn_rwmutex_runlock_(rn_rwmutex *m)
+{
+        typedef uintptr_t __attribute__((__may_alias__)) word;
+        uintptr_t old = __atomic_fetch_sub((word *)(void *)m, 2, __ATOMIC_SEQ_CST);
+
+        if (__builtin_expect(old - 2 >= (~(uintptr_t)0 >> 1) - 1, 0))   /* nobody read, or a writer */
+                rn_rwmutex_runlocked_(m, old);
+}
+#define rn_rwmutex_rlock(m)   rn_rwmutex_rlock_(m)
+#define rn_rwmutex_runlock(m) rn_rwmutex_runlock_(m)
+#endif
+
 /* -- Cond: waits for something that is guarded by a mutex. No wake-ups but by signal and broadcast; still, another may be
  * faster and change what was waited for: wait in a loop -- */
 
