@@ -18,8 +18,8 @@ result() {
 }
 
 # Sanitizers make processes slow to start.
-rounds=200
-[ -f .libs/librunnel.so ] || rounds=20
+rounds=60
+[ -f .libs/librunnel.so ] || rounds=10
 
 # ends CASE: always by status 3, with the handlers of exit run once, in less than 2 s.
 ends() {

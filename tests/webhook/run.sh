@@ -22,8 +22,8 @@ trap 'exit 1' HUP INT TERM
 n=0
 
 # Sanitizers make it slow, and their memory is their own matter.
-requests=50000 sanitized=no rounds=${WEBHOOK_ROUNDS:-5}
-[ -f .libs/librunnel.so ] || requests=5000 sanitized=yes
+requests=20000 sanitized=no rounds=${WEBHOOK_ROUNDS:-5}
+[ -f .libs/librunnel.so ] || requests=3000 sanitized=yes
 
 # What memory may grow to, KiB, and by how much from a tenth of the requests to all of them.
 most=16384 growth=2048
