@@ -37,14 +37,15 @@ __attribute__((constructor)) static void become_old(void)
         };
         struct sock_fprog program = { .len = sizeof code / sizeof *code, .filter = code };
 
-        old = !emulated() && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+        old = !emulated() && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0 &&
+              syscall(SYS_epoll_pwait2, -1, NULL, 0, NULL, NULL, 0) < 0 && errno == ENOSYS;
 }
 
 static bool not_old(const char *test)
 {
         if (not_emulated(test, "a filter for system calls"))
                 return true;
-        CHECK(old && syscall(SYS_epoll_pwait2, -1, NULL, 0, NULL, NULL, 0) < 0 && errno == ENOSYS);
+        CHECK(old);
         return false;
 }
 
@@ -59,9 +60,7 @@ static void a_pipe_that_nobody_reads_is_told_without_a_signal(void)
                 CHECK_EQ(rn_fd_write(e.w, "x", 1), 1);
                 CHECK_EQ(rn_fd_read(e.r, &c, 1), 1);
                 CHECK_EQ(rn_fd_close(e.r), 0);
-                errno = EDOM;
                 CHECK_EQ(rn_fd_write(e.w, "x", 1), -EPIPE);
-                CHECK_EQ(errno, EDOM);
                 CHECK_EQ(rn_fd_close(e.w), 0);
         }
 }
