@@ -138,7 +138,7 @@ static void *nothing(void *arg)
 
 static void spawn(long b)
 {
-        long n = 50000;
+        long n = 5000;
         pthread_t *t = calloc((size_t)b, sizeof *t);
         double begun = now();
 
