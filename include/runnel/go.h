@@ -9,7 +9,12 @@
 
 /* How to start a goroutine; {0} is the default in every field. */
 typedef struct rn_attr {
-        size_t stack;     /* usable bytes of its stack; 0: RUNNEL_STACK or 192 KiB */
+        /* Usable bytes of its stack; 0: RUNNEL_STACK or 192 KiB, and at least 16 KiB, or less than 4,096: then they are for the frames of
+         * your own functions alone, several stacks share a page, and only a canary tells, when the goroutine waits or ends, that one was
+         * overrun. Fit for what calls this library and little else: no printf, no panic, no signal handler without SA_ONSTACK, and no
+         * function of a shared library that is bound at its first call (link with -Wl,-z,now). A debugger's or sanitizer's build gets
+         * 16 KiB. */
+        size_t stack;
         const char *name; /* shown in dumps; kept, not copied; NULL: none */
 } rn_attr;
 

@@ -63,8 +63,8 @@ static _Noreturn rni_noinline void die(const char *prefix, const char *fmt, va_l
         struct rni_out o;
         char text[300];
 
+        rni_die_begin();   /* first: on a small stack the rest is written over its neighbours, who are not to run any more */
         vsnprintf(text, sizeof text, fmt, ap);
-        rni_die_begin();
         rni_out_init(&o, 2);
         rni_out_fmt(&o, "fatal error: %s%s\n\n", prefix, text);
         rni_fatal_who(&o);

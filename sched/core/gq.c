@@ -2,8 +2,6 @@
  * The global run queue. Invariants: gq.h. */
 #include "sched/core/gq.h"
 
-#include <stdlib.h>
-
 #include "sched/core/sched.h"
 
 enum { BATCH = RUNQ_SIZE / 2, FEW = 32 };
@@ -85,6 +83,20 @@ static unsigned take(struct g **out, unsigned n)
         return got;
 }
 
+void rni_gq_trim(void)
+{
+        struct gq_block *b, *next;
+
+        lock_acquire(&sched.lock, RANK_SCHED);
+        b = sched.gq.spare;
+        sched.gq.spare = NULL;
+        lock_release(&sched.lock, RANK_SCHED);
+        for (; b; b = next) {
+                next = b->next;
+                rni_vm_free(b, sizeof *b);
+        }
+}
+
 /* -- in -- */
 
 void rni_gq_put(struct g *const *g, unsigned n)
@@ -97,7 +109,7 @@ void rni_gq_put(struct g *const *g, unsigned n)
 
                 if (!b) {
                         lock_release(&sched.lock, RANK_SCHED);
-                        b = malloc(sizeof *b);
+                        b = rni_vm_reserve(sizeof *b);
                         lock_acquire(&sched.lock, RANK_SCHED);
                 }
                 if (b)

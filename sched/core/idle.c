@@ -78,6 +78,14 @@ static int64_t deadline_to_keep(void)
         return load_rlx(&sched.nidle_p) ? rni_earliest_deadline() : TIMER_NEVER;   /* rlx: who puts one there looks for the keeper */
 }
 
+/* What the keeper gets up for by itself. */
+static int64_t time_to_keep(void)
+{
+        int64_t t = deadline_to_keep(), trim_at = load_rlx(&sched.nidle_p) ? rni_trim_at() : TIMER_NEVER;   /* rlx: as above */
+
+        return t < trim_at ? t : trim_at;
+}
+
 static bool deadline_passed(void)
 {
         int64_t t = rni_earliest_deadline();
@@ -122,7 +130,7 @@ static void idle_m_link(struct m *m)
         sched.nidle_m++;
         m->idle_until = idle_m_surplus(m) ? rni_clock() + LINGER : TIMER_NEVER;
         /* One that looked at the timers while no P was idle keeps none: m, which has just left a P, does. If it is about to say so, it sees the idle P afterwards. */
-        if (load_rlx(&sched.nidle_p) && (!sched.keeper || load_rlx(&sched.keeper_until) > deadline_to_keep())) {   /* rlx: under the lock */
+        if (load_rlx(&sched.nidle_p) && (!sched.keeper || load_rlx(&sched.keeper_until) > time_to_keep())) {   /* rlx: under the lock */
                 sched.keeper = m;
                 store_rlx(&sched.keeper_until, 0);   /* rlx: under the lock */
         }
@@ -385,7 +393,7 @@ bool rni_work_anywhere(void)
 /* The keeper's sleep. False: the deadline has come, or m's idle_until, or events have. */
 static bool keep(struct m *m, struct net_batch *events)
 {
-        int64_t until = deadline_to_keep();
+        int64_t until = time_to_keep();
 
         if (sched.deadlock_at < until)
                 until = sched.deadlock_at;
@@ -433,10 +441,12 @@ static bool end_idle(struct m *m)
         return ends;
 }
 
-/* Then there is time to give the pages of surplus stacks back. */
-static bool nobody_runs(void)
+/* Is there time to give memory back? Some of it only when nobody runs. */
+static bool trim(void)
 {
-        return load_rlx(&sched.nidle_p) == load_rlx(&sched.nprocs) && !deadline_passed();   /* rlx: a hint */
+        unsigned idle = load_rlx(&sched.nidle_p);   /* rlx: a hint */
+
+        return idle > 0 && !deadline_passed() && rni_trim(idle == load_rlx(&sched.nprocs));   /* rlx: a hint */
 }
 
 /* Sleeps without a P; comes back with m->nextp, or with NULL to look again, and with the events it met. False: the thread is to end. */
@@ -457,7 +467,7 @@ static bool m_sleep(struct m *m, struct net_batch *events)
                         break;
                 if (w == PARK_LOOK && !cas(&m->park, PARK_LOOK, PARK_ASLEEP))
                         continue;
-                if (nobody_runs() && rni_stack_trim())
+                if (trim())
                         continue;   /* in slices, between which we can be woken */
                 if (sched.keeper == m)   /* changed by others too, who then make us look, if it matters */
                         in_time = keep(m, events);

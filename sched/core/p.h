@@ -29,6 +29,7 @@ struct p {
 
         unsigned ngfree rni_aligned(RNI_APART);
         struct g *gfree[GFREE_MAX];    /* dead descriptors, newest last */
+        struct g *half[RUNQ_SIZE / 2 + 1];   /* on its way to the global queue; not on the stack, which may be small */
         struct stack_cache stacks;
         uint64_t goid_next, goid_end;  /* leased ids */
         uint64_t rand;
@@ -37,6 +38,7 @@ struct p {
         int64_t slice_start;           /* when the running slice was first seen, by the budget of channel fast paths */
         aword m;                       /* struct m *: the holder, for sysmon, who looks from outside; the right itself is m->p */
         struct p *idle_next;           /* sched.lock */
+        unsigned trim_tick;            /* tick at the end of the last period: trim.c; sched.lock, while idle */
         int id;
         a32 status;                    /* sched.lock writes */
 

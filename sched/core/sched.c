@@ -162,6 +162,12 @@ static rni_cold void park_without_p(struct m *m, rni_commit *commit, void *arg, 
         switch_without_p(m, g);
 }
 
+static inline void check_canary(const struct g *g)
+{
+        if (unlikely(rni_stack_canary_dead(g->stack)))
+                rni_fatal("goroutine %lu overran its stack of %zu bytes", (unsigned long)g->id, (size_t)(g->stack->hi - g->stack->floor));
+}
+
 void rni_park(rni_commit *commit, void *arg, enum wait_reason reason)
 {
         struct m *m = rni_self();
@@ -173,6 +179,7 @@ void rni_park(rni_commit *commit, void *arg, enum wait_reason reason)
         if (unlikely(!m->p)) {
                 park_without_p(m, commit, arg, reason);
         } else {
+                check_canary(g);
                 count(&m->p->nparks);
                 leave_by(m, g, commit, arg, G_WAITING);
                 switch_from(m, g, pick(m));
@@ -189,7 +196,6 @@ void rni_commit_nothing(struct g *g, void *arg)
 /* The ring is full: half of it and g go to the global queue, unless stealers make room meanwhile. */
 static rni_cold void overflow(struct m *m, struct g *g)
 {
-        struct g *half[RUNQ_SIZE / 2 + 1];
         struct p *p = m->p;
 
         if (m->sim) {
@@ -197,10 +203,10 @@ static rni_cold void overflow(struct m *m, struct g *g)
                 return;
         }
         while (!runq_put(&p->runq, g)) {
-                if (!rni_runq_take_half(&p->runq, half))
+                if (!rni_runq_take_half(&p->runq, p->half))
                         continue;
-                half[RUNQ_SIZE / 2] = g;
-                rni_gq_put(half, RUNQ_SIZE / 2 + 1);
+                p->half[RUNQ_SIZE / 2] = g;
+                rni_gq_put(p->half, RUNQ_SIZE / 2 + 1);
                 return;
         }
 }
@@ -338,7 +344,7 @@ void rni_yield_now(void)
         if (!next && load_rlx(&m->stop) == 0) {   /* rlx: as in pick */
                 bool surplus = m->p->id >= (int)load_rlx(&rni_sched.nprocs);   /* rlx: seen sooner or later */
 
-                next = !surplus && load_rlx(&rni_sched.gq_n) ? rni_gq_get(m->p) : NULL;   /* rlx: a hint */
+                next = !surplus && load_rlx(&rni_sched.gq_n) ? rni_gq_get_few(m->p) : NULL;   /* rlx: a hint */
                 if (!next && !surplus)
                         return;
         }
@@ -404,9 +410,7 @@ _Noreturn void rni_g_exit(intptr_t result)
         struct m *m = rni_self();
         struct g *g = m->g, *next;
 
-        if (unlikely(rni_stack_canary_dead(g->stack)))
-                rni_fatal("goroutine %lu overran its stack of %zu bytes", (unsigned long)g->id,
-                          (size_t)(g->stack->hi - g->stack->floor));
+        check_canary(g);
         count_exit(m);   /* before at_exit: who waits for our end finds us gone */
         if (g->at_exit)
                 g->at_exit(g->at_exit_arg, result);

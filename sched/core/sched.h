@@ -20,7 +20,7 @@ enum { MAXPROCS_MAX = 1024 };
 struct sched {
         struct lock lock;               /* RANK_SCHED: what follows up to the next note */
         struct gq gq;                   /* global queue */
-        struct g_list gfree;            /* dead descriptors nobody's P caches: hosts of batches (spawn.c) */
+        struct g_list gfree;            /* dead descriptors nobody's P caches: hosts of batches (gfree.c) */
         struct p *idle_p;
         struct m *idle_m;               /* last in, first out */
         struct m *keeper;               /* the idle M that waits for the next deadline, and for events; NULL: no P is idle, or no M */
@@ -214,10 +214,21 @@ void rni_wait_for_stack(struct g *g);         /* on g0 */
 void rni_stacks_share(struct m *m);              /* Gs wait for stacks: those that m's P caches, or one that m has just put on the list, are for them */
 void rni_stacks_from(struct p *p);               /* the same for a P that nobody else touches; sched.lock held */
 
-/* -- spawn.c -- */
+/* -- gfree.c -- */
 struct g *rni_g_new(struct m *m);                /* a DEAD descriptor; NULL: the memory limit is reached */
+void rni_g_refill(struct p *p);                  /* p, held, has none at hand: so that it has, unless the limit is reached */
 void rni_g_free(struct m *m, struct g *g);
 void rni_g_free_flush(struct p *p);              /* a P goes */
+void rni_g_free_from(struct p *p);               /* the same for a P that nobody else touches; sched.lock held */
+bool rni_g_trim(bool unused);                    /* as rni_stack_trim, some descriptors */
+
+size_t rni_g_surplus(void);                      /* descriptors in the global list, about */
+
+/* -- trim.c -- */
+bool rni_trim(bool all_idle);                    /* gives back some of what nobody needs; false: that is all for now. No lock held */
+int64_t rni_trim_at(void);                       /* when the keeper should call it next; TIMER_NEVER: when it has been woken */
+
+/* -- spawn.c -- */
 bool rni_g_bind(struct p *p, struct g *g, bool slow);   /* gives a fresh G its stack and context. false: none in the cache; slow, on g0: none to be
                                                            had, and g waits for one */
 _Noreturn void rni_g_enter_fresh(struct g *g);   /* starts g, which was given the stack we stand on */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The beginning of a goroutine: descriptor, captured call, stack at first run, entry. A spawned G that has not run costs its descriptor only; the
+ * The beginning of a goroutine: captured call, stack at first run, entry. A spawned G that has not run costs its descriptor only; the
  * captured words wait there, in the room of the first waiter. Whoever takes a fresh descriptor from the slab has been promised a stack
  * (mem/gslab.h), and one of another size is mapped by spawn, so that is where "out of memory" is said. */
 #include <runnel/go.h>
@@ -12,148 +12,6 @@
 #include "sched/core/sched.h"
 
 enum { GOID_BATCH = 64 };
-
-/* -- descriptors -- */
-
-/* A batch of dead descriptors on its way between Ps: one of them, the host, holds the addresses of the others where a living one has what it was started with. So a
- * batch changes hands at the price of its host, and nobody walks a list of cold descriptors with a lock held. claim and state, which late timers and dumps
- * read, lie before it. */
-struct g_batch {
-        size_t n;                          /* without the host */
-        struct g *g[GFREE_BATCH - 1];
-};
-enum { BATCH_OFF = offsetof(struct g, u) };
-_Static_assert(BATCH_OFF + sizeof(struct g_batch) <= RNI_GSLOT, "fits a descriptor");
-_Static_assert(offsetof(struct g, claim) + sizeof(aword) <= BATCH_OFF && offsetof(struct g, state) < BATCH_OFF, "spares what is read of the dead");
-_Static_assert(sizeof(void *) == 4 || BATCH_OFF == RNI_LINE, "in lines of its own");
-
-static struct g_batch *batch_in(struct g *host)
-{
-        return (struct g_batch *)(void *)((char *)host + BATCH_OFF);
-}
-
-/* The lowest last, so that it is used first and a dump goes by age. */
-static size_t fresh(struct g **out, size_t unbound)
-{
-        void *slot[GFREE_BATCH];
-        size_t n = rni_gslab_take(slot, GFREE_BATCH, unbound);
-
-        for (size_t i = 0; i < n; i++)
-                out[n - 1 - i] = slot[i];
-        return n;
-}
-
-/* n <= GFREE_BATCH; sched.lock held. */
-static void gfree_push(struct g *const *g, size_t n)
-{
-        struct g *host = g[n - 1];
-
-        batch_in(host)->n = n - 1;
-        g_copy(batch_in(host)->g, g, n - 1);
-        g_list_push(&rni_sched.gfree, host);
-}
-
-static void gfree_give(struct g *const *g, size_t n)
-{
-        lock_acquire(&rni_sched.lock, RANK_SCHED);
-        gfree_push(g, n);
-        lock_release(&rni_sched.lock, RANK_SCHED);
-}
-
-/* All that p caches; sched.lock held. */
-static void gfree_empty(struct p *p)
-{
-        while (p->ngfree > 0) {
-                unsigned n = p->ngfree < GFREE_BATCH ? p->ngfree : GFREE_BATCH;
-
-                p->ngfree -= n;
-                gfree_push(p->gfree + p->ngfree, n);
-        }
-}
-
-/* A batch from the global list; the dead that idle Ps cache come to it first, if `all`. */
-static size_t gfree_pop(struct g **out, bool all)
-{
-        struct g *host;
-        size_t n;
-
-        lock_acquire(&rni_sched.lock, RANK_SCHED);
-        for (struct p *p = all ? rni_sched.idle_p : NULL; p; p = p->idle_next)
-                gfree_empty(p);
-        host = g_list_pop(&rni_sched.gfree);
-        lock_release(&rni_sched.lock, RANK_SCHED);
-        if (!host)
-                return 0;
-        n = batch_in(host)->n;
-        g_copy(out, batch_in(host)->g, n);
-        out[n++] = host;
-        for (size_t i = 0; i < n; i++)
-                g_prefetch(out[i]);
-        return n;
-}
-
-/* Dead ones, else fresh slots, else dead ones from wherever they are. Returns how many; at most GFREE_BATCH. */
-static size_t gfree_take(struct g **out)
-{
-        size_t n = gfree_pop(out, false), bound;
-        uint64_t live;
-
-        if (likely(n > 0))
-                return n;
-        live = rni_g_count();
-        bound = rni_stack_in_use();
-        n = fresh(out, live > bound ? (size_t)live - bound : 0);
-        return likely(n > 0) ? n : gfree_pop(out, true);
-}
-
-/* A thread without a P takes a batch for one and hands the rest back. */
-static rni_cold struct g *g_new_foreign(void)
-{
-        struct g *some[GFREE_BATCH];
-        size_t n = gfree_take(some);
-
-        if (n > 1)
-                gfree_give(some, n - 1);
-        return n ? some[n - 1] : NULL;
-}
-
-struct g *rni_g_new(struct m *m)
-{
-        struct p *p = m->p;
-
-        if (unlikely(!p))
-                return g_new_foreign();
-        if (unlikely(p->ngfree == 0)) {
-                p->ngfree = (unsigned)gfree_take(p->gfree);
-                if (p->ngfree == 0)
-                        return NULL;
-        }
-        return p->gfree[--p->ngfree];
-}
-
-/* Newest last: the next spawn finds it warm; the oldest leave. */
-void rni_g_free(struct m *m, struct g *g)
-{
-        struct p *p = m->p;
-
-        if (unlikely(!p)) {
-                gfree_give(&g, 1);
-                return;
-        }
-        if (unlikely(p->ngfree == GFREE_MAX)) {
-                gfree_give(p->gfree, GFREE_BATCH);
-                p->ngfree -= GFREE_BATCH;
-                g_copy(p->gfree, p->gfree + GFREE_BATCH, p->ngfree);
-        }
-        p->gfree[p->ngfree++] = g;
-}
-
-void rni_g_free_flush(struct p *p)
-{
-        lock_acquire(&rni_sched.lock, RANK_SCHED);
-        gfree_empty(p);
-        lock_release(&rni_sched.lock, RANK_SCHED);
-}
 
 static uint64_t goid_new(struct p *p)
 {
@@ -177,6 +35,28 @@ uint64_t rni_g_count(void)
 }
 
 /* -- spawn -- */
+
+/* On g0: the spawner's turn goes on once there are descriptors, or it is certain that there are none. */
+static void commit_refill(struct g *g, void *arg)
+{
+        struct m *m = rni_self();
+
+        (void)arg;
+        rni_g_refill(m->p);
+        rni_submit(m, g, true);
+}
+
+/* Enters to spawn. Fresh descriptors may have to be asked for in /proc, which does not fit a small stack. */
+static inline struct m *spawn_enter(void)
+{
+        struct m *m = rt_enter();
+
+        if (unlikely(m->p && m->p->ngfree == 0) && !m->foreign && !m->sim && rni_stack_small(m->g->stack)) {
+                rni_leave_to_loop(m, commit_refill, NULL, G_RUNNABLE);
+                m = rni_self();
+        }
+        return m;
+}
 
 static struct g *g_prepare(struct m *m, void (*fn)(void))
 {
@@ -244,7 +124,7 @@ static int spawn(const struct rn_call *call, const rn_attr *attr)
         int err = -EAGAIN;
 
         rni_need_fn((const void *)(uintptr_t)call->fn);
-        m = rt_enter();
+        m = spawn_enter();
         g = g_of_call(m, call);
         if (likely(g != NULL))
                 err = attr ? take_attr(m, g, attr) : 0;
@@ -288,7 +168,7 @@ int rni_spawn_call(const struct rn_call *call, void (*at_exit)(void *, intptr_t)
         struct g *g;
 
         rni_need_fn((const void *)(uintptr_t)call->fn);
-        m = rt_enter();
+        m = spawn_enter();
         g = g_of_call(m, call);
         if (likely(g != NULL)) {
                 g->at_exit = at_exit;
@@ -315,7 +195,7 @@ void rn_spawn_copy(void (*fn)(void), const void *arg, size_t size, size_t align)
                         rni_spawn_refused();
                 memcpy(block, arg, size);
         }
-        m = rt_enter();
+        m = spawn_enter();
         g = g_prepare(m, fn);
         if (likely(g != NULL)) {
                 g->copy_size = (uint32_t)size;

@@ -95,8 +95,13 @@ void rni_hook_dump(struct rni_out *o, int self)
 void rn_dump(int fd)
 {
         struct rni_out o;
+        struct m *m;
 
-        rt_enter();
+        m = rt_enter();
+        if (unlikely(m->g && !m->foreign && rni_stack_small(m->g->stack))) {
+                rt_leave();
+                rni_fatal("rn_dump on a stack of less than a page");
+        }
         rni_freeze(false);
         rni_out_init(&o, fd);
         rni_hook_dump(&o, 1);

@@ -23,7 +23,8 @@ enum {
         ENTRY_SIZE = 24,       /* rni_ctx_entry and rni_visit_entry are no longer */
         LEAF_ROOM = 128,       /* below a saved stack pointer: locals of the leaf, where the processor's ABI has a red zone */
         RED_ZONE = 256,        /* and the visit's own frame */
-        VISIT_ROOM = 8192      /* stack that a visitor may need; measured: 1.7 KiB on x86-64, 5.6 on aarch64 */
+        VISIT_ROOM = 8192,     /* stack that a visitor may need; measured: 1.7 KiB on x86-64, 5.6 on aarch64 */
+        ALIGNED = 16           /* stack pointers are */
 };
 
 struct frame {
@@ -39,6 +40,7 @@ struct tracer {
         bool whole;            /* the outermost frame is among them */
         struct frame frame[KEPT];
         struct symbols symbols;
+        char copy[VISIT_ROOM + RNI_STACK_LEAST] __attribute__((aligned(ALIGNED)));   /* of a small stack, with room below */
 };
 
 static void visit_0(void), visit_1(void);
@@ -305,10 +307,11 @@ static const char *objection(const struct g *g)
 
         if (sp < s->floor || sp > (const char *)s->hi)
                 return "(no saved context; stack unavailable)";
-        if ((size_t)(sp - s->floor) < VISIT_ROOM)
+        if ((size_t)(sp - s->floor) < VISIT_ROOM && !rni_stack_small(s))
                 return "(too little stack left to walk it)";
 #else
-        (void)g;
+        if (rni_stack_small(g->stack))
+                return "(too little stack left to walk it)";
 #endif
         return NULL;
 }
@@ -326,6 +329,24 @@ static void give_back(const struct g *g)
 #endif
 }
 
+/* A small stack has no room for a visitor: it goes to a copy. The frames there lead into the original as soon as one names its place by the frame pointer. */
+static on_foreign_stack void visit_copy(struct tracer *t, const struct g *g)
+{
+#ifndef RNI_SWITCH_UCONTEXT
+        struct ctx at = g->ctx;
+        const char *from = (const char *)at.sp - LEAF_ROOM;
+        char *to = t->copy + VISIT_ROOM;
+
+        if (from < g->stack->lo)
+                from = at.sp;
+        memcpy(to, from, (size_t)((const char *)g->stack->hi - from));
+        at.sp = to + ((const char *)at.sp - from);
+        ctx_visit(&t->back, &at, t->visitor);
+#else
+        (void)t, (void)g;
+#endif
+}
+
 void rni_trace_parked(struct tracer *t, struct rni_out *o, const struct g *g)
 {
         const char *no = objection(g);
@@ -336,11 +357,15 @@ void rni_trace_parked(struct tracer *t, struct rni_out *o, const struct g *g)
                 return;
         }
         rni_out_flush(o);   /* as above */
+        if (rni_stack_small(g->stack)) {
+                visit_copy(t, g);
+        } else {
 #ifndef RNI_SWITCH_UCONTEXT
-        rni_tool_reuse((char *)g->ctx.sp - VISIT_ROOM, (char *)g->ctx.sp - LEAF_ROOM);
+                rni_tool_reuse((char *)g->ctx.sp - VISIT_ROOM, (char *)g->ctx.sp - LEAF_ROOM);
 #endif
-        ctx_visit(&t->back, &g->ctx, t->visitor);
-        give_back(g);
+                ctx_visit(&t->back, &g->ctx, t->visitor);
+                give_back(g);
+        }
         first = after(t, FN(t->visitor));
         if (first + 1 < t->n && in_assembly(&t->frame[first]))
                 first++;

@@ -2,7 +2,9 @@
  * Descriptor slots: chunks of 65,536, found through a directory that only grows. Taking is under
  * the lock; looking up takes none. How many there may be is decided anew each time the old limit is
  * reached, in steps of a quarter of what still fits, so a million goroutines ask the system a few
- * times only. See gslab.h. */
+ * times only. Above the slots of a chunk lies its book: a bit for each slot that was given back and is
+ * not in use. A page with all its bits set is taken out of the book while its memory is dropped. See
+ * gslab.h. */
 #include "sched/mem/gslab.h"
 
 #include <stdlib.h>
@@ -15,6 +17,9 @@ enum {
         CHUNKS = sizeof(size_t) == 8 ? 65536 : 256,
         FREE_OF_CHARGE = 1024,          /* these need no leave: small programs never read /proc */
         STEP_LEAST = 64,
+        UNIT = 16,                      /* slots that a word of the book is about */
+        UNIT_BYTES = UNIT * RNI_GSLOT,
+        BOOK = CHUNK_SLOTS / UNIT * sizeof(uint16_t),
         BYTES_EACH = 5200,              /* a parked goroutine: its stack's first page, page tables, descriptor, a channel */
 };
 static const int64_t ask_again = 1000000;               /* ns after a refusal, so that a loop of them stays cheap */
@@ -22,6 +27,8 @@ static const int64_t ask_again = 1000000;               /* ns after a refusal, s
 static a32 lock;
 static aword chunk[CHUNKS];             /* written once, under the lock */
 static aword count;                     /* written under the lock */
+static size_t ngiven;                   /* bits in the books; under the lock */
+static size_t low;                      /* no unit below has a bit, units of all chunks counted; under the lock */
 static size_t limit = FREE_OF_CHARGE;   /* under the lock, as all below */
 static size_t cap;                      /* RUNNEL_MAXG; 0 = not read yet */
 static int64_t refused_at = INT64_MIN;
@@ -85,13 +92,114 @@ static rni_cold void raise_limit(size_t have, size_t unbound)
 
 static bool add_chunk(size_t k)
 {
-        void *p = rni_vm_reserve((size_t)CHUNK_SLOTS * RNI_GSLOT);
+        void *p = rni_vm_reserve((size_t)CHUNK_SLOTS * RNI_GSLOT + BOOK);
 
         if (!p)
                 return false;
         store_rel(&chunk[k], aptr(p));          /* rel: zero pages are all there is; pairs with acq in slot */
         return true;
 }
+
+/* -- what was given back; under the lock -- */
+
+static uint16_t *unit(size_t u)
+{
+        size_t first = u * UNIT;
+        char *base = slot(first - first % CHUNK_SLOTS);
+
+        return (uint16_t *)(void *)(base + (size_t)CHUNK_SLOTS * RNI_GSLOT) + first % CHUNK_SLOTS / UNIT;
+}
+
+static size_t index_of(const void *p)
+{
+        static size_t k;                        /* where the last one was found */
+
+        for (;; k = (k + 1) * CHUNK_SLOTS < load_rlx(&count) ? k + 1 : 0) {     /* under the lock */
+                uintptr_t at = (uintptr_t)p - load_rlx(&chunk[k]);              /* under the lock */
+
+                if (at < (uintptr_t)CHUNK_SLOTS * RNI_GSLOT)
+                        return k * CHUNK_SLOTS + at / RNI_GSLOT;
+        }
+}
+
+/* The lowest first. */
+static size_t take_given(void **out, size_t n)
+{
+        size_t k = 0;
+
+        for (; k < n && ngiven > 0; low++) {
+                uint16_t *bits = unit(low);
+
+                for (; k < n && *bits; *bits &= (uint16_t)(*bits - 1), ngiven--)
+                        out[k++] = slot(low * UNIT + (size_t)__builtin_ctz(*bits));
+                if (*bits)
+                        break;
+        }
+        return k;
+}
+
+static size_t units_in_page(void)
+{
+        return rni_page > UNIT_BYTES ? rni_page / UNIT_BYTES : 1;
+}
+
+/* Sets the bit of slot i. True: with that the page from unit *first on has them all. */
+static bool give_one(size_t i, size_t *first)
+{
+        size_t u = i / UNIT, end;
+
+        *unit(u) |= (uint16_t)(1U << i % UNIT);
+        ngiven++;
+        if (u < low)
+                low = u;
+        *first = u - u % units_in_page();
+        end = *first + units_in_page();
+        for (u = *first; u < end && *unit(u) == UINT16_MAX; u++)
+                continue;
+        return u == end;
+}
+
+/* All bits of the page from unit `first` on. */
+static void set_page(size_t first, bool given)
+{
+        for (size_t u = first; u < first + units_in_page(); u++)
+                *unit(u) = given ? UINT16_MAX : 0;
+        ngiven += (given ? 1 : (size_t)-1) * units_in_page() * UNIT;
+        if (given && first < low)
+                low = first;
+}
+
+static int by_number(const void *a, const void *b)
+{
+        const size_t *x = a, *y = b;
+
+        return (*x > *y) - (*x < *y);
+}
+
+void rni_gslab_give(void *const *slots, size_t n)
+{
+        static size_t whole[RNI_GSLAB_GIVE];            /* pages, by their first units */
+        static void *page[RNI_GSLAB_GIVE];
+        size_t k = 0, first;
+
+        memlock_take(&lock);
+        for (size_t i = 0; i < n; i++)
+                if (give_one(index_of(slots[i]), &first)) {
+                        whole[k++] = first;
+                        set_page(first, false);
+                }
+        memlock_drop(&lock);
+        qsort(whole, k, sizeof whole[0], by_number);    /* neighbours go back in one piece */
+        for (size_t i = 0; i < k; i++)
+                page[i] = slot(whole[i] * UNIT);
+        rni_vm_drop_many(page, k, rni_page);
+        memlock_take(&lock);
+        for (size_t i = 0; i < k; i++)
+                set_page(whole[i], true);
+        memlock_drop(&lock);
+}
+
+/* -- taking -- */
 
 /* How many of n slots the limit, and the stacks there are, allow now; under the lock. */
 static size_t allowed(size_t n, size_t have, size_t unbound, size_t stacks)
@@ -115,6 +223,12 @@ static size_t take(void **out, size_t n, size_t unbound, size_t stacks, bool *ag
 
         memlock_take(&lock);
         have = load_rlx(&count);                /* under the lock */
+        k = take_given(out, n);
+        if (k > 0) {
+                memlock_drop(&lock);
+                *again = false;
+                return k;
+        }
         *again = *again && have + n > stacks;
         n = *again ? 0 : allowed(n, have, unbound, stacks);
         for (; k < n; k++) {

@@ -2,17 +2,19 @@
  * Guards at the low end of stacks. Light ones (a marker in the page table, Linux 6.13) cost nothing
  * but a call; where there are none, or the memory is locked, mprotect, which costs two mappings
  * each, up to a quarter of what the process may have; after that a canary, which only tells
- * afterwards. Invariant: the kind for new stacks only goes down that list. Callers: slab.c, odd.c. */
+ * afterwards. Invariant: the kind for new stacks only goes down that list. Callers: slab.c, odd.c,
+ * small.c, whose stacks never have anything but a canary. */
 #include <string.h>
 
 #include "sched/mem/slots.h"
 #include "sched/os/tools.h"
 
-enum { CANARY_WORDS = 16, MAPS_PER_GUARD = 2 };
+enum { CANARY_WORDS = SLOT_CANARY / sizeof(uint64_t), MAPS_PER_GUARD = 2 };
 static const uint64_t canary_word = UINT64_C(0x7265747461206e6f);
 
 static a32 kind_now = RNI_GUARD_LIGHT;
-static size_t guard_bytes = SLOT_GUARD;
+static a32 canaries;                    /* some stack has one */
+static size_t guard_bytes;
 static aword maps_budget;               /* 0 = not asked yet: light guards never need it */
 static aword maps_used;
 
@@ -41,9 +43,12 @@ static unsigned best_kind(void)
         return kernel_has_light() ? RNI_GUARD_LIGHT : RNI_GUARD_MPROTECT;
 }
 
-void rni_guard_init(void)
+void rni_guard_init(size_t usable)
 {
-        guard_bytes = (SLOT_GUARD + rni_page - 1) / rni_page * rni_page;
+        size_t n = usable / 3;                  /* who makes stacks small knows his frames, and wants his page tables small */
+
+        n = n < SLOT_GUARD_LEAST ? SLOT_GUARD_LEAST : n > SLOT_GUARD ? SLOT_GUARD : n;
+        guard_bytes = (n + rni_page - 1) / rni_page * rni_page;
         store_rlx(&kind_now, best_kind());      /* before there is a second thread */
 }
 
@@ -86,6 +91,8 @@ void rni_guard_make(void *const *lo, size_t n, unsigned char *kind)
                         cas(&kind_now, now, RNI_GUARD_CANARY);
                         now = RNI_GUARD_CANARY;
                 }
+                if (now == RNI_GUARD_CANARY)
+                        rni_guard_canaries();
                 kind[i] = (unsigned char)now;
         }
 }
@@ -94,6 +101,17 @@ void rni_guard_gone(unsigned kind)
 {
         if (kind == RNI_GUARD_MPROTECT)
                 fetch_add(&maps_used, (size_t)-MAPS_PER_GUARD);
+}
+
+void rni_guard_canaries(void)
+{
+        if (load_rlx(&canaries) == 0)           /* only ever set */
+                store_rlx(&canaries, 1);        /* whoever runs on such a stack got it from us */
+}
+
+bool rni_guard_any_canary(void)
+{
+        return load_rlx(&canaries) != 0;        /* as above */
 }
 
 void rni_canary_write(char *floor)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The lock of this layer: a word, zero is free. Its holder may lose its processor, so waiters spin
  * only briefly and then sleep. Leaf locks all: nobody takes another lock, parks or calls upward
- * while holding one. Callers: gslab.c, slab.c, stack.c, odd.c. */
+ * while holding one. Callers: gslab.c, slab.c, stack.c, odd.c, small.c. */
 #ifndef RNI_MEM_MEMLOCK_H
 #define RNI_MEM_MEMLOCK_H
 

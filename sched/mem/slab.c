@@ -5,6 +5,9 @@
  *
  *      slab: [ guard | usable, header at its top | spare page? ] x nslots [ struct slab, dropped[], kind[] ]
  *
+ * What the book writes is little: a bit for each slot that was ever dropped, and nothing about light
+ * guards. So a million stacks that came and went leave 128 KiB.
+ *
  * Invariant: a slot is fresh (index >= fresh), set aside in somebody's run, in dropped[], or in
  * somebody's hands. Guards survive dropping. Taking and listing is under the lock; guarding, first
  * touches and giving back are not. Callers: stack.c, and gslab.c, which has a slot mapped for each
@@ -13,10 +16,10 @@
 #include "sched/mem/slots.h"
 #include "sched/os/tools.h"
 
-enum { SLABS = 4096, GUARD_BATCH = 128 };
+enum { SLABS = 4096, GUARD_BATCH = 128, WORD_BITS = sizeof(size_t) * 8 };
 enum { TOUCH = 4 };     /* fresh slots that become resident at a time */
 static const size_t slab_least = (size_t)64 << 20;      /* the sizes grow with the total, so the table does not fill up */
-static const size_t slab_most = (size_t)1 << (sizeof(size_t) == 8 ? 34 : 26);
+static const size_t slab_most = (size_t)1 << (sizeof(size_t) == 8 ? 36 : 26);
 
 struct slab {
         char *base;                     /* first slot */
@@ -24,9 +27,10 @@ struct slab {
         size_t nslots;
         size_t fresh;                   /* slots below were handed out or set aside once; under the lock */
         size_t ndropped;                /* under the lock */
+        size_t low;                     /* no word below has a bit; under the lock */
         struct slab *next;              /* the next one with dropped slots; under the lock */
-        uint32_t *dropped;              /* guarded slots without header, under the lock */
-        unsigned char *kind;            /* RNI_GUARD_* of each slot below fresh; written by its first taker */
+        size_t *dropped;                /* a bit for each guarded slot without header; under the lock */
+        unsigned char *kind;            /* of each slot below fresh: its guard's RNI_GUARD_*, 0 for LIGHT; written by its first taker */
 };
 
 /* One slot on its way out of or into a slab. */
@@ -72,9 +76,21 @@ size_t rni_slab_bytes(void)
         return load_rlx(&bytes_mapped);         /* a number for statistics */
 }
 
+static size_t words(size_t n)
+{
+        return (n + WORD_BITS - 1) / WORD_BITS;
+}
+
+static unsigned kind_of(const struct slab *sl, size_t index)
+{
+        unsigned kind = sl->kind[index];
+
+        return kind ? kind : RNI_GUARD_LIGHT;
+}
+
 static size_t slab_bytes(size_t n)
 {
-        size_t book = sizeof(struct slab) + n * (sizeof(uint32_t) + 1);
+        size_t book = sizeof(struct slab) + words(n) * sizeof(size_t) + n;
 
         return n * stride + (book + rni_page - 1) / rni_page * rni_page;
 }
@@ -91,7 +107,7 @@ size_t rni_slab_room(void)
 static struct slab *map_slab(void)
 {
         unsigned i = load_rlx(&nslabs);         /* under the lock */
-        size_t want = load_rlx(&bytes_mapped) / 8;      /* under the lock */
+        size_t want = load_rlx(&bytes_mapped) / 4;      /* under the lock */
         char *p = NULL;
         size_t n, most = rni_slab_room();
         struct slab *sl;
@@ -106,8 +122,8 @@ static struct slab *map_slab(void)
         if (!p)
                 return NULL;
         sl = (struct slab *)(void *)(p + n * stride);
-        *sl = (struct slab){ .base = p, .end = (char *)sl, .nslots = n, .dropped = (uint32_t *)(void *)(sl + 1) };
-        sl->kind = (unsigned char *)(sl->dropped + n);
+        *sl = (struct slab){ .base = p, .end = (char *)sl, .nslots = n, .dropped = (size_t *)(void *)(sl + 1) };
+        sl->kind = (unsigned char *)(sl->dropped + words(n));
         store_rlx(&bytes_mapped, load_rlx(&bytes_mapped) + slab_bytes(n));      /* under the lock */
         store_rlx(&table[i], aptr(sl));         /* published by the next line */
         store_rel(&nslabs, i + 1);              /* rel: the slab is complete; pairs with acq in rni_slab_guard_hit */
@@ -148,6 +164,19 @@ size_t rni_slab_reserve(size_t n)
         return all;
 }
 
+/* The lowest of sl's dropped slots, of which there are some; under the lock. */
+static size_t lowest_dropped(struct slab *sl)
+{
+        size_t *w, bit;
+
+        while (*(w = &sl->dropped[sl->low]) == 0)
+                sl->low++;
+        sl->ndropped--;
+        bit = (size_t)__builtin_ctzl(*w);
+        *w &= *w - 1;
+        return sl->low * WORD_BITS + bit;
+}
+
 /* Picks up to n slots that were dropped; under the lock. */
 static size_t pick_dropped(struct slot *v, size_t n)
 {
@@ -155,7 +184,7 @@ static size_t pick_dropped(struct slot *v, size_t n)
         struct slab *sl;
 
         while (k < n && (sl = with_dropped) != NULL) {
-                v[k++] = (struct slot){ sl, sl->dropped[--sl->ndropped] };
+                v[k++] = (struct slot){ sl, lowest_dropped(sl) };
                 if (sl->ndropped == 0)
                         with_dropped = sl->next;
         }
@@ -182,7 +211,10 @@ static void list_dropped(struct slab *sl, size_t index)
                 sl->next = with_dropped;
                 with_dropped = sl;
         }
-        sl->dropped[sl->ndropped++] = (uint32_t)index;
+        sl->ndropped++;
+        sl->dropped[index / WORD_BITS] |= (size_t)1 << index % WORD_BITS;
+        if (index / WORD_BITS < sl->low)
+                sl->low = index / WORD_BITS;
 }
 
 /* Both batches grow with the number in use: a program with three goroutines does not touch the
@@ -205,6 +237,7 @@ static char *slot_lo(const struct slab *sl, size_t index)
 static void guard_run(const struct stack_run *r)
 {
         void *lo[GUARD_BATCH];
+        unsigned char kind[GUARD_BATCH];
         size_t n;
 
         for (size_t at = r->at; at < r->end; at += n) {
@@ -214,7 +247,10 @@ static void guard_run(const struct stack_run *r)
                         lo[i] = p;
                         rni_tool_stack(p + rni_guard_size(), p + slot_size);
                 }
-                rni_guard_make(lo, n, r->slab->kind + at);
+                rni_guard_make(lo, n, kind);
+                for (size_t i = 0; i < n; i++)
+                        if (kind[i] != RNI_GUARD_LIGHT)
+                                r->slab->kind[at + i] = kind[i];
         }
 }
 
@@ -237,7 +273,7 @@ static struct stack *header(const struct slot *v)
 {
         char *lo = slot_lo(v->slab, v->index);
         struct stack *s = rni_slot_header(rni_slot_header_at(lo, slot_size, v->index), lo, slot_size,
-                                          v->slab->kind[v->index]);
+                                          kind_of(v->slab, v->index));
 
         s->slab = v->slab;
         s->index = v->index;
@@ -293,7 +329,7 @@ static void drop_pages(const struct slot *v, size_t n)
 
         for (size_t i = 0; i < n; i++) {
                 char *lo = slot_lo(v[i].slab, v[i].index);
-                if (v[i].slab->kind[v[i].index] == RNI_GUARD_LIGHT)
+                if (kind_of(v[i].slab, v[i].index) == RNI_GUARD_LIGHT)
                         light[k++] = lo;
                 else
                         rni_vm_drop(lo + rni_guard_size(), slot_size - rni_guard_size());
@@ -310,7 +346,7 @@ void rni_slab_drop(struct stack **s, size_t n)
                 v[i] = (struct slot){ s[i]->slab, s[i]->index };
         drop_pages(v, n);
         memlock_take(&lock);
-        for (size_t i = n; i-- > 0; )           /* the lowest comes out first again */
+        for (size_t i = 0; i < n; i++)
                 list_dropped(v[i].slab, v[i].index);
         memlock_drop(&lock);
         fetch_add(&slots_out, (size_t)0 - n);
@@ -328,8 +364,7 @@ bool rni_slab_guard_hit(const char *addr, struct stack **owner)
                         continue;
                 at = (size_t)(addr - sl->base);
                 index = at / stride;
-                if (at % stride >= rni_guard_size() ||
-                    (sl->kind[index] != RNI_GUARD_LIGHT && sl->kind[index] != RNI_GUARD_MPROTECT))
+                if (at % stride >= rni_guard_size() || kind_of(sl, index) == RNI_GUARD_CANARY)
                         return false;
                 lo = sl->base + index * stride;
                 *owner = (struct stack *)(void *)rni_slot_header_at(lo, slot_size, index);

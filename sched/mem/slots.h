@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Private to sched/mem: the parts that stack.c puts together. guard.c protects the low end of
- * stacks, slab.c cuts default stacks out of slabs, odd.c maps the others one by one. */
+ * stacks, slab.c cuts default stacks out of slabs, odd.c maps the others one by one, small.c puts
+ * those together that are less than a page. */
 #ifndef RNI_MEM_SLOTS_H
 #define RNI_MEM_SLOTS_H
 
@@ -9,7 +10,10 @@
 
 enum {
         SLOT_GUARD = 64 * 1024,         /* one page would be stepped over by a buffer of PATH_MAX */
-        SLOT_LEAST = 16 * 1024,         /* no smaller usable size */
+        SLOT_GUARD_LEAST = 16 * 1024,   /* of stacks made small: a third of what is usable, but not less */
+        SLOT_LEAST = RNI_STACK_LEAST,
+        SLOT_SMALL = 4096,              /* less than this is a slot in a page with others */
+        SLOT_CANARY = 128,
         SLOT_BATCH = 32,                /* stacks that move between two places at a time */
         SLOT_RUN = 512,                 /* fresh slots set aside for one taker, at most */
         SLOT_TRIM = 512,                /* stacks that give their pages back at a time */
@@ -23,7 +27,7 @@ enum {
 struct stack *rni_slot_header(char *top, char *lo, size_t size, unsigned guard);
 char *rni_slot_header_at(char *lo, size_t size, size_t index);
 
-/* Is s a mapping of its own, not a slot? Half a cache line in its address tells: the header of a
+/* Is s of another size than the default, not a slab's? Half a cache line in its address tells: the header of a
  * stack that has been idle for long is not worth a miss. */
 static inline char *slot_odd_at(char *top)
 {
@@ -36,12 +40,14 @@ static inline bool slot_odd(const struct stack *s)
 }
 
 /* -- guard.c -- */
-void   rni_guard_init(void);
+void   rni_guard_init(size_t usable);                           /* of a default stack */
 size_t rni_guard_size(void);
 unsigned rni_guard_kind(void);
 /* Guards the low ends of n stacks; kind[i] says what each got. */
 void   rni_guard_make(void *const *lo, size_t n, unsigned char *kind);
 void   rni_guard_gone(unsigned kind);                           /* such a guard was unmapped */
+void   rni_guard_canaries(void);                                /* from now on some stack has a canary */
+bool   rni_guard_any_canary(void);
 void   rni_canary_write(char *floor);
 bool   rni_canary_dead(const char *floor);
 
@@ -66,5 +72,11 @@ struct stack *rni_odd_get(size_t usable);
 void   rni_odd_put(struct stack *s);
 size_t rni_odd_bytes(void);
 bool   rni_odd_guard_hit(const char *addr, struct stack **owner);
+
+/* -- small.c -- */
+/* less than SLOT_SMALL bytes for the caller's own frames */
+struct stack *rni_small_get(size_t usable);
+void   rni_small_put(struct stack *s);
+size_t rni_small_bytes(void);
 
 #endif

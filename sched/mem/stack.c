@@ -9,12 +9,14 @@
  * that have been on the list all the time since the last trim (a low-water mark says how many) those
  * above LIST_MOST, the oldest first. So trims some time apart spare what comes and goes between
  * them, and trims in a row, by who is idle, bring a burst of any size back down to LIST_MOST.
+ * Those that were on the list for a whole period go down to the last one.
  *
  * Invariant: a stack is in exactly one of these places or bound to one goroutine. The list is under
  * the lock. Callers: core/spawn, core/sched, core/idle, boot, panic. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "sched/base/surplus.h"
 #include "sched/mem/memlock.h"
 #include "sched/mem/slots.h"
 #include "sched/os/tools.h"
@@ -35,7 +37,7 @@ struct batch {
 
 static a32 lock;
 static struct batch *newest, *oldest;   /* under the lock */
-static size_t low;                      /* under the lock: the smallest list_n since the last trim */
+static struct surplus surplus;          /* of the list; under the lock */
 static aword list_n;                    /* stacks in batches; written under the lock */
 static a32 trims;                       /* odd: stacks are on their way from the list to the slabs */
 static size_t usable_default = 196608;
@@ -76,7 +78,7 @@ void rni_stack_init(void)
         if (n > 0)
                 usable_default = n;
         usable_default = round_usable(usable_default);
-        rni_guard_init();
+        rni_guard_init(usable_default);
         rni_slab_init(usable_default);
 }
 
@@ -92,7 +94,7 @@ unsigned rni_stack_guard_kind(void)
 
 size_t rni_stack_bytes(void)
 {
-        return rni_slab_bytes() + rni_odd_bytes();
+        return rni_slab_bytes() + rni_odd_bytes() + rni_small_bytes();
 }
 
 size_t rni_stack_in_use(void)
@@ -151,8 +153,7 @@ static void unlink_batch(struct batch *b)
 static void list_count(size_t n)
 {
         store_rlx(&list_n, n);                  /* under the lock */
-        if (n < low)
-                low = n;
+        surplus_seen(&surplus, n);
 }
 
 /* The newest batch, or its newest n stacks. */
@@ -193,44 +194,46 @@ static rni_noinline void list_put(struct stack *const *s, size_t n)
         memlock_drop(&lock);
 }
 
-/* Takes the oldest surplus off the list; out has room for SLOT_TRIM. *more: what stays is still too
- * much. */
-static size_t list_surplus(struct stack **out, bool *more)
+/* Takes the oldest batches of what may go off the list; out has room for SLOT_TRIM. *more: that was not all. */
+static size_t list_surplus(struct stack **out, bool unused, bool *more)
 {
-        size_t n, spare, k = 0;
+        size_t spare, k = 0;
 
         memlock_take(&lock);
-        n = load_rlx(&list_n);                  /* under the lock */
-        spare = low > LIST_MOST ? low - LIST_MOST : 0;
+        spare = surplus_spare(&surplus, unused, LIST_MOST);
         while (k < spare && k + oldest->n <= SLOT_TRIM) {
                 copy_stacks(out + k, oldest->s, oldest->n);
                 k += oldest->n;
                 unlink_batch(oldest);
         }
-        low = n - k;
-        store_rlx(&list_n, n - k);              /* under the lock */
-        *more = n - k > LIST_MOST;
+        list_count(load_rlx(&list_n) - k);      /* under the lock */
+        *more = surplus_trimmed(&surplus, unused, LIST_MOST, spare, k, load_rlx(&list_n));      /* under the lock */
         memlock_drop(&lock);
         return k;
 }
 
-bool rni_stack_trim(void)
+bool rni_stack_trim(bool unused)
 {
         static struct stack *s[SLOT_TRIM];      /* whoever made trims odd */
         unsigned now;
         bool more;
         size_t n;
 
-        if (likely(load_rlx(&list_n) <= LIST_MOST))     /* a hint: the next one looks again */
+        if (likely(load_rlx(&list_n) <= (unused && !RNI_TSAN ? 0 : LIST_MOST)))         /* a hint: the next one looks again */
                 return false;
         now = load_rlx(&trims);                 /* a hint: the cas decides */
         if (now % 2 != 0 || !cas(&trims, now, now + 1))
                 return false;
-        n = list_surplus(s, &more);
+        n = list_surplus(s, unused, &more);
         if (n > 0)
                 rni_slab_drop(s, n);
         store_rel(&trims, now + 2);             /* rel: done with s; pairs with the cas, and acq in none_left */
         return more;
+}
+
+size_t rni_stack_surplus(void)
+{
+        return RNI_TSAN ? 0 : load_rlx(&list_n);        /* a hint */
 }
 
 /* -- taking and putting -- */
@@ -258,14 +261,20 @@ static void refill(struct stack_cache *c, bool one)
         c->n = (unsigned)n;
 }
 
+/* Instrumented frames are larger than anybody knows. */
+static bool small(size_t size)
+{
+        return size < SLOT_SMALL && !RNI_ASAN && !RNI_TSAN && !rni_tool_on_valgrind();
+}
+
 struct stack *rni_stack_get(struct stack_cache *c, size_t size)
 {
         struct stack_cache one = { .n = 0 };
 
         if (size != 0 && size > SIZE_MAX / 2)
                 return NULL;
-        if (size != 0 && round_usable(size) != usable_default) {
-                struct stack *s = rni_odd_get(round_usable(size));
+        if (size != 0 && (small(size) || round_usable(size) != usable_default)) {
+                struct stack *s = small(size) ? rni_small_get(size) : rni_odd_get(round_usable(size));
                 return s ? bind(s) : NULL;
         }
         if (!c)
@@ -286,7 +295,10 @@ void rni_stack_put(struct stack_cache *c, struct stack *s)
 {
         rni_tool_unbind(s->floor, s->hi);
         if (unlikely(slot_odd(s))) {
-                rni_odd_put(s);
+                if (rni_stack_small(s))
+                        rni_small_put(s);
+                else
+                        rni_odd_put(s);
                 return;
         }
         if (unlikely(!c)) {
@@ -315,8 +327,8 @@ bool rni_stack_guard_hit(const void *addr, struct stack **owner)
         return rni_slab_guard_hit(addr, owner) || rni_odd_guard_hit(addr, owner);
 }
 
-/* The kind now is the weakest that any stack has: as long as it is better, no header is read. */
+/* As long as no stack has one, no header is read. */
 bool rni_stack_canary_dead(const struct stack *s)
 {
-        return unlikely(rni_guard_kind() == RNI_GUARD_CANARY) && s->guard == RNI_GUARD_CANARY && rni_canary_dead(s->floor);
+        return unlikely(rni_guard_any_canary()) && s->guard == RNI_GUARD_CANARY && rni_canary_dead(s->floor);
 }

@@ -2,7 +2,7 @@
  * Goroutine stacks. Default-size stacks are slots of large slabs: 256 KiB of addresses each
  * (RUNNEL_STACK), of which the lowest 64 KiB are guard; only touched pages are resident. Freed ones
  * are cached per P, then in a global list; surplus ones stay resident until rni_stack_trim. A stack
- * of another size is a mapping of its own. The header lies at the very top of the stack, in the page
+ * of another size is a mapping of its own, one of less than a page a part of one. The header lies at the very top of the stack, in the page
  * that is resident anyway.
  *
  * Invariant: a stack is in exactly one place: bound to one goroutine, in one cache, or on the
@@ -18,6 +18,7 @@ struct stack {
         union {
                 struct slab *slab;        /* of which it is a slot */
                 struct odd_node *node;    /* by which an odd one is found */
+                struct chunk *chunk;      /* of a small one */
         };
         char *lo;                 /* lowest address, where the guard begins */
         char *floor;              /* lowest usable address: lo + guard */
@@ -31,6 +32,14 @@ struct stack {
         void *san_fake;
         struct rn_call scratch;   /* what rni_capture_stub writes while this stack runs */
 };
+enum { RNI_STACK_LEAST = 16 * 1024 };    /* no smaller usable size, but for small ones */
+
+/* Too small for what is not an ordinary call: a dump, a report. */
+static inline bool rni_stack_small(const struct stack *s)
+{
+        return s->size > 0 && s->size < RNI_STACK_LEAST;   /* 0: the process's own */
+}
+
 _Static_assert(sizeof(void *) == 4 || offsetof(struct stack, scratch) == 72, "assembly knows it as RNI_STACK_SCRATCH_OFF");
 
 /* Fresh slots set aside for one taker: guarded, never touched. */
@@ -50,15 +59,20 @@ void rni_stack_init(void);
 size_t rni_stack_default(void);
 /* fast path: NULL when the cache is empty */
 struct stack *rni_stack_get_cached(struct stack_cache *c);
-/* slow path: size 0 = default, otherwise usable bytes; NULL when memory or addresses are out. c
+/* slow path: size 0 = default, otherwise usable bytes, and less than 4,096 are the caller's own: what the
+ * library puts on it comes on top; NULL when memory or addresses are out. c
  * may be NULL. Refills c. */
 struct stack *rni_stack_get(struct stack_cache *c, size_t size);
 /* s is no longer run on. It is the newest in c; surplus leaves from the oldest. No system call for a
  * default stack; one of another size is unmapped. c may be NULL. */
 void rni_stack_put(struct stack_cache *c, struct stack *s);
 /* Gives the pages of some surplus stacks, at most 512, back to the system; false: nothing more to
- * do. A load if there is no surplus. Any thread; for who has nothing better to do. */
-bool rni_stack_trim(void);
+ * do. unused: all that nobody has wanted since the last such call that returned false, instead of what
+ * is above a rest that always stays. A load if there is no surplus. Any thread; for who has nothing
+ * better to do. */
+bool rni_stack_trim(bool unused);
+/* How many lie where all find them. */
+size_t rni_stack_surplus(void);
 /* Everything to where all find it: a P goes, or somebody waits for a stack. Returns how many. */
 size_t rni_stack_cache_flush(struct stack_cache *c);
 /* is addr in some stack's guard? safe in a signal handler; *owner: its header, NULL when that

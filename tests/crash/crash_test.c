@@ -58,7 +58,7 @@ struct crash {
         int headings;              /* lines "goroutine N ..."; -1: none */
         const char *out;           /* the whole of stdout */
         int least_ms, most_ms;
-        bool only_tsan, not_tsan, only_asan;
+        bool only_tsan, not_tsan, only_asan, not_asan;
 };
 
 /* -- running a child -- */
@@ -275,7 +275,7 @@ static void crash_test(void **state)
         static struct run r;
         const struct crash *c = *state;
 
-        if ((c->only_tsan && !TSAN) || (c->not_tsan && TSAN) || (c->only_asan && !ASAN))
+        if ((c->only_tsan && !TSAN) || (c->not_tsan && TSAN) || (c->only_asan && !ASAN) || (c->not_asan && ASAN))
                 skip();
         run(c, &r);
         look_at_status(c, &r);

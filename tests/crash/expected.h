@@ -12,6 +12,7 @@
 #define PROCESS(case_name, behaviour)   AFTER("process_cases", case_name, behaviour)
 #define FORKED                         "fatal error: a call of runnel in the child of a fork: it may only exec or _exit\n\nthread # [running]:\n"
 #define SIMULATED(case_name, behaviour) AFTER("sim_cases", case_name, behaviour)
+#define SMALL(case_name, behaviour)     AFTER("small_cases", case_name, behaviour), .status = 2, .not_tsan = true, .not_asan = true
 #define CTX(case_name, behaviour)       AFTER("ctx_cases", case_name, behaviour), .status = 2
 #define ALL_ASLEEP                     "fatal error: all goroutines are asleep - deadlock!\n\n"
 #define NO_GOROUTINES                  "fatal error: no goroutines (main called rn_exit) - deadlock!\n"
@@ -478,6 +479,12 @@ static const struct crash expected[] = {
         { PANIC("overflow_of_a_sized_stack", "overflow of a stack of its own size"),
           .begins = "runtime: goroutine # stack exceeds 524288-byte limit\n",
           .shows = { "\nfatal error: stack overflow" ONE_RUNS, "recurses_for_ever" } },
+        { SMALL("ends_after_an_overrun", "an overrun of a small stack is found at the end"),
+          .begins = "fatal error: goroutine # overran its stack of # bytes" ONE_RUNS },
+        { SMALL("waits_after_an_overrun", "an overrun of a small stack is found at the next wait"),
+          .begins = "fatal error: goroutine # overran its stack of # bytes" ONE_RUNS, .shows = { "uses_too_much" } },
+        { SMALL("dump_on_a_small_stack", "a dump does not fit a small stack, which is said"),
+          .begins = "fatal error: rn_dump on a stack of less than a page" ONE_RUNS, .shows = { "dumps" } },
         { PANIC("overflow_while_others_run", "stack overflow while another goroutine computes"),
           .begins = "runtime: goroutine # stack exceeds #-byte limit\n",
           .shows = { "\nfatal error: stack overflow" ONE_RUNS } },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Stacks and descriptor slots. The layer is set up once per process, so each test runs in a child
+ * Stacks. The layer is set up once per process, so each test runs in a child
  * of its own, with the environment it wants; the parent never starts the layer. */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,16 +21,6 @@ static size_t count_maps(void)
                 n += c == '\n';
         fclose(f);
         return n;
-}
-
-static size_t resident(void)
-{
-        FILE *f = fopen("/proc/self/statm", "r");
-        size_t n = 0;
-
-        CHECK(fscanf(f, "%*u %zu", &n) == 1);
-        fclose(f);
-        return n * rni_page;
 }
 
 static void layout_child(void)
@@ -240,7 +230,7 @@ static int by_address(const void *a, const void *b)
 
 static void trim_all(void)
 {
-        for (int calls = 0; rni_stack_trim(); calls++)
+        for (int calls = 0; rni_stack_trim(false); calls++)
                 CHECK(calls < 1000);
 }
 
@@ -289,7 +279,7 @@ static void burst_child(void)
         struct stack_cache c = { 0 };
         size_t n = burst(), before, kept = 0;
 
-        CHECK(!rni_stack_trim());
+        CHECK(!rni_stack_trim(false));
         before = at_rest(&c);
         take(&c, crowd, n);
         CHECK(resident() > before + (n - (emulated() ? CACHED : 0)) * 2 * rni_page);    /* some may still be there */
@@ -342,7 +332,7 @@ static void spare_child(void)
         put_all(&c, crowd, n);
         full = resident();
         for (int round = 0; round < 3; round++) {
-                CHECK(rni_stack_trim() != RNI_TSAN);    /* all of it came back since the last one */
+                CHECK(rni_stack_trim(false) != RNI_TSAN);    /* all of it came back since the last one */
                 CHECK(checked() || resident() + (1 << 20) > full);
                 take(&c, crowd, n);
                 put_all(&c, crowd, n);
@@ -360,7 +350,7 @@ static void odd_child(void)
         size_t bytes = rni_stack_bytes();
         unsigned n;
 
-        CHECK((small = rni_stack_get(&c, 1)) != NULL && small->size == 65536 + 16384);
+        CHECK((small = rni_stack_get(&c, 4096)) != NULL && small->size == 65536 + 16384);
         CHECK((big = rni_stack_get(&c, 3000001)) != NULL && big->size == 65536 + (3000001 / rni_page + 1) * rni_page);
         CHECK((s = rni_stack_get(&c, 196608)) != NULL && s->size == 65536 + 196608);
         big->floor[0] = big->hi[-1] = small->floor[0] = small->hi[-1] = 1;
@@ -383,9 +373,9 @@ CHILD_TEST(other_sizes_are_mappings_of_their_own, odd_child, NULL)
 
 static void size_child(void)
 {
-        static const struct { const char *env; size_t usable; } want[] = {
-                { "64K", 65536 }, { "1M", 1 << 20 }, { "20001", 20480 }, { "1", 16384 }, { "64X", 196608 }, { "-5", 196608 },
-                { "64KB", 196608 }, { "", 196608 }, { "99999999999999999999M", 196608 },
+        static const struct { const char *env; size_t usable, guard; } want[] = {
+                { "64K", 65536, 24576 }, { "1M", 1 << 20, 65536 }, { "20001", 20480, 16384 }, { "1", 16384, 16384 }, { "64X", 196608, 65536 },
+                { "-5", 196608, 65536 }, { "64KB", 196608, 65536 }, { "", 196608, 65536 }, { "99999999999999999999M", 196608, 65536 },
         };
 
         for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
@@ -397,7 +387,7 @@ static void size_child(void)
                         setenv("RUNNEL_STACK", want[i].env, 1);
                         rni_stack_init();
                         CHECK(rni_stack_default() == want[i].usable);
-                        CHECK((s = rni_stack_get(&c, 0)) != NULL && s->size == 65536 + want[i].usable);
+                        CHECK((s = rni_stack_get(&c, 0)) != NULL && s->size == want[i].guard + want[i].usable);
                         s->floor[0] = s->hi[-1] = 1;
                         _exit(0);
                 }
@@ -528,7 +518,7 @@ static void *bursts(void *arg)
                         s[i]->san_fake = NULL;
                         rni_stack_put(c, s[i]);
                         if (i % 64 == 0)
-                                rni_stack_trim();
+                                rni_stack_trim(false);
                 }
         }
         rni_stack_cache_flush(c);
@@ -546,7 +536,7 @@ static void bursts_child(void)
         for (int i = 0; i < THREADS; i++)
                 CHECK(pthread_create(&t[i], NULL, bursts, &caches[i]) == 0);
         while (load_rlx(&runners) > 0)          /* joined below */
-                rni_stack_trim();
+                rni_stack_trim(false);
         for (int i = 0; i < THREADS; i++)
                 pthread_join(t[i], NULL);
         trim_all();
@@ -554,77 +544,6 @@ static void bursts_child(void)
         CHECK(checked() || resident() < before + CACHED * 4 * rni_page + (4 << 20));
 }
 CHILD_TEST(dropped_stacks_go_round_among_threads, bursts_child, NULL)
-
-/* -- descriptors -- */
-
-static size_t takes(void)
-{
-        return checked() ? 2800 : 28000;
-}
-
-static size_t slots_of_a_thread(void)
-{
-        return takes() / 7 * (1 + 2 + 3 + 4 + 5 + 6 + 7);
-}
-
-static void *take_slots(void *arg)
-{
-        void *out[7];
-
-        for (size_t i = 0; i < takes(); i++) {
-                size_t k = rni_gslab_take(out, i % 7 + 1, 0);
-                CHECK(k == i % 7 + 1);
-                while (k-- > 0) {
-                        CHECK(*(void **)out[k] == NULL);
-                        *(void **)out[k] = arg;
-                }
-        }
-        return NULL;
-}
-
-static void slots_child(void)
-{
-        pthread_t t[THREADS];
-        size_t n;
-
-        for (int i = 0; i < THREADS; i++)
-                CHECK(pthread_create(&t[i], NULL, take_slots, &caches[i]) == 0);
-        for (int i = 0; i < THREADS; i++)
-                pthread_join(t[i], NULL);
-        n = rni_gslab_count();
-        CHECK(n == slots_of_a_thread() * THREADS);
-        for (size_t i = 0; i < n; i++) {
-                char *p = rni_gslab_at(i);
-                CHECK((uintptr_t)p % RNI_GSLOT == 0 && *(void **)(void *)p != NULL);
-                CHECK(i % 65536 == 0 || p == (char *)rni_gslab_at(i - 1) + RNI_GSLOT);
-        }
-}
-CHILD_TEST(each_descriptor_slot_is_handed_out_once, slots_child, NULL)
-
-static void maxg_child(void)
-{
-        void *out[64];
-        size_t n = 0, k;
-
-        setenv("RUNNEL_MAXG", "5000", 1);
-        while ((k = rni_gslab_take(out, 64, 0)) > 0)
-                n += k;
-        CHECK(n == 5000 && rni_gslab_count() == 5000);
-        CHECK(rni_gslab_take(out, 1, 0) == 0);
-}
-CHILD_TEST(number_of_descriptors_can_be_limited, maxg_child, NULL)
-
-static void promised_child(void)
-{
-        void *out[64];
-        size_t n = 0, k;
-
-        while ((k = rni_gslab_take(out, 64, SIZE_MAX)) > 0)     /* all memory is promised already */
-                n += k;
-        CHECK(n == 1024);
-        CHECK(rni_gslab_take(out, 64, SIZE_MAX) == 0);
-}
-CHILD_TEST(promised_memory_is_not_promised_again, promised_child, NULL)
 
 int main(void)
 {
@@ -647,9 +566,6 @@ int main(void)
                 cmocka_unit_test(short_of_addresses_is_null_in_the_end),
                 cmocka_unit_test(nobody_gets_a_stack_that_somebody_has),
                 cmocka_unit_test(dropped_stacks_go_round_among_threads),
-                cmocka_unit_test(each_descriptor_slot_is_handed_out_once),
-                cmocka_unit_test(number_of_descriptors_can_be_limited),
-                cmocka_unit_test(promised_memory_is_not_promised_again),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * How stack_test.c runs each test in a child of its own, since the layer is set up once per process, and how it looks at memory.
+ * How stack_test.c and gslab_test.c run each test in a child of its own, since the layer is set up once per process, and how it looks at memory.
  * Invariant: cmocka is called in the parent only; a child says CHECK and ends by its status. */
 #ifndef STACK_TEST_H
 #define STACK_TEST_H
@@ -59,7 +59,17 @@ static void in_child(void (*fn)(void), const char *guard)
                 in_child(fn, guard); \
         }
 
-static bool readable(const void *p)
+__attribute__((unused)) static size_t resident(void)
+{
+        FILE *f = fopen("/proc/self/statm", "r");
+        size_t n = 0;
+
+        CHECK(fscanf(f, "%*u %zu", &n) == 1);
+        fclose(f);
+        return n * rni_page;
+}
+
+__attribute__((unused)) static bool readable(const void *p)
 {
         int fd[2];
         bool can;

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ * Memory that a burst of goroutines leaves: stacks and descriptors that nobody needs go back to the system, in slices, by Ms that have nothing to do.
+ *
+ * When all Ps are idle, at once, down to a rest that spares the next small burst its page faults. Then, as long as some P is idle, period by period: what nobody wanted
+ * during a whole period goes, down to the last one, and what idle Ps cache goes where the next period finds it. So two or three seconds after its last burst a process
+ * has given all back, and an idle one is woken no more. Where all Ps are always busy nothing is given back: who is idle later does it.
+ *
+ * Invariant: what is given back was free for all to take until its trimmer took it off the list. Caller: idle. */
+#include "sched/core/sched.h"
+
+#define sched rni_sched
+
+static const int64_t period = 1000000000;
+enum {
+        FEW_STACKS = 8, FEW_GS = 32,   /* not worth waking up for */
+        CACHED_STACKS = 8, CACHED_GS = 32
+};
+static a64 over_at;   /* when the period ends; 0: none has begun. Two who trim at the same time may both set it */
+
+/* What a P caches that has been idle all the period goes where others find it. Returns whether any P has cached much. */
+static bool empty_caches(void)
+{
+        bool many = false;
+
+        lock_acquire(&sched.lock, RANK_SCHED);
+        for (struct p *p = sched.idle_p; p; p = p->idle_next) {
+                unsigned tick = load_rlx(&p->tick);   /* rlx: nobody holds it */
+
+                if (p->stacks.n <= CACHED_STACKS && p->ngfree <= CACHED_GS)
+                        continue;
+                if (p->trim_tick == tick) {
+                        rni_stacks_from(p);
+                        rni_g_free_from(p);
+                }
+                p->trim_tick = tick;
+                many = true;
+        }
+        lock_release(&sched.lock, RANK_SCHED);
+        return many;
+}
+
+static bool much(void)
+{
+        return rni_stack_surplus() > FEW_STACKS || rni_g_surplus() > FEW_GS;
+}
+
+/* The end of a period. False: done. */
+static bool trim_unused(int64_t now)
+{
+        bool more = rni_stack_trim(true) | rni_g_trim(true);
+
+        if (more)
+                return true;
+        rni_gq_trim();
+        store_rlx(&over_at, empty_caches() || much() ? now + period : 0);   /* rlx: nothing else hangs on it */
+        return false;
+}
+
+bool rni_trim(bool all_idle)
+{
+        int64_t over = load_rlx(&over_at), now;   /* rlx: as above */
+
+        if (all_idle && (rni_stack_trim(false) | rni_g_trim(false)))
+                return true;
+        if (over == 0)
+                return false;
+        now = rni_clock();
+        return now >= over && trim_unused(now);
+}
+
+int64_t rni_trim_at(void)
+{
+        int64_t over = load_rlx(&over_at);   /* rlx: as above */
+
+        if (over == 0) {
+                if (!much())
+                        return TIMER_NEVER;
+                over = rni_clock() + period;
+                store_rlx(&over_at, over);   /* rlx: as above */
+        }
+        return over;
+}
