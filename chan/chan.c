@@ -38,6 +38,7 @@ static rni_noinline struct waiter *wait_on(struct hchan *c, struct waitq *q, voi
         c->nreturning += w->returns;
         san_release(w);
         waitq_add(q, w);
+        hchan_event(c, 0);
         if (until == RN_NEVER) {
                 rni_park(commit_unlock, c, why);
         } else {
@@ -81,13 +82,17 @@ static inline void slot_get_word(void *to, const struct hchan *c)
                 __builtin_memcpy(to, c->buf + (size_t)c->recvx * 4, 4);
 }
 
-/* False: not locked, or the budget is used up (0 then), or tools watch: the slow path sees to it. */
-static inline bool fast_lock(struct hchan *c)
+/* False: the budget is used up (0 then): the slow path sees to it. */
+static inline bool fast_budget(void)
 {
         struct m *m = rni_self();
 
-        if (unlikely(!m) || unlikely(--m->budget == 0))
-                return false;
+        return likely(m != NULL) && likely(--m->budget != 0);
+}
+
+/* False: not locked, or tools watch: likewise. */
+static inline bool fast_lock(struct hchan *c)
+{
 #if RNI_TSAN || RNI_ASAN || defined(RNI_DEBUG)
         return false;
 #endif
@@ -151,13 +156,13 @@ void rn_chan_send(rn_anychan ch, const void *elem)
         struct hchan *c = hchan_of(ch);
 
         /* Fast path: room in the buffer, nobody waits. No call in it but last ones, hence no frame. */
-        if (unlikely(!c) || unlikely(!fast_lock(c))) {
+        if (unlikely(!c) || unlikely(!fast_budget()) || unlikely(!fast_lock(c))) {
                 send_slow(ch, elem);
-        } else if (load_rlx(&c->count) < c->cap && !waitq_first(&c->recvq) && !load_rlx(&c->closed) &&   /* rlx: under the lock */
+        } else if (hchan_count(c) < c->cap && !waitq_first(&c->recvq) && !load_rlx(&c->closed) &&   /* rlx: under the lock */
                    elem_is_word(c->size)) {
                 slot_put_word(c, elem);
                 c->sendx = hchan_next(c, c->sendx);
-                store_rlx(&c->count, load_rlx(&c->count) + 1);   /* rlx: under the lock; published by its release */
+                hchan_event(c, 1);
                 hchan_unlock(c);
         } else {
                 send_rest(c, elem);
@@ -257,17 +262,30 @@ static rni_noinline bool recv_slow(rn_anychan ch, void *into)
         return ok;
 }
 
+/* Closed and drained it stays: nobody has to be kept out. */
+static rni_noinline bool recv_drained(struct hchan *c, void *into) __asm__("rn_chan_recv.drained");
+static rni_noinline bool recv_drained(struct hchan *c, void *into)
+{
+        hchan_zero(c, into, c->size);
+        return false;
+}
+
 bool rn_chan_recv(rn_anychan ch, void *into)
 {
         struct hchan *c = hchan_of(ch);
 
-        /* Fast path: a value in the buffer, no sender waits. */
-        if (unlikely(!c) || unlikely(!fast_lock(c)))
+        if (unlikely(!c) || unlikely(!fast_budget()))
                 return recv_slow(ch, into);
-        if (load_rlx(&c->count) > 0 && !waitq_first(&c->sendq) && into && elem_is_word(c->size)) {   /* rlx: under the lock */
+        cpu_prefetchw(c);   /* one transfer of a contended line, not two */
+        if (unlikely(load_acq(&c->closed)) && !hchan_elements(load_acq(&c->state)))   /* acq: pairs with rel in rni_hchan_close; acq: likewise, the last element is out */
+                return recv_drained(c, into);
+        /* Fast path: a value in the buffer, no sender waits. */
+        if (unlikely(!fast_lock(c)))
+                return recv_slow(ch, into);
+        if (hchan_count(c) > 0 && !waitq_first(&c->sendq) && into && elem_is_word(c->size)) {   /* rlx: under the lock */
                 slot_get_word(into, c);
                 c->recvx = hchan_next(c, c->recvx);
-                store_rlx(&c->count, load_rlx(&c->count) - 1);   /* rlx: under the lock; published by its release */
+                hchan_event(c, -1);
                 hchan_unlock(c);
                 return true;
         }
@@ -364,7 +382,7 @@ int (rn_len)(rn_anychan ch)
 {
         const struct hchan *c = hchan_of(ch);
 
-        return c ? (int)load_acq(&c->count) : 0;   /* acq: pairs with the lock's release */
+        return c ? (int)hchan_elements(load_acq(&c->state)) : 0;   /* acq: pairs with the lock's release */
 }
 
 int (rn_cap)(rn_anychan ch)

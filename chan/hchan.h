@@ -24,7 +24,7 @@
 struct hchan {
         struct obj obj;
         struct lock lock;          /* RANK_HCHAN: everything below */
-        a32 count;                 /* elements in buf; read without the lock as a hint */
+        aword state;               /* elements in buf, and HCHAN_EVENTs; read without the lock as a hint */
         a32 closed;                /* likewise; never goes back */
         unsigned cap;
         unsigned sendx, recvx;     /* next slot to fill, to empty */
@@ -35,6 +35,31 @@ struct hchan {
         unsigned nreturning;       /* parked Gs that will lock this again */
         bool orphan;               /* no references left, waiters are */
 };
+
+/* What is counted in state above the elements: whenever c may have become ready for somebody, by an element more or less or by a waiter. Who sees c not ready, and later the same
+ * state, knows that it was not ready in between (select.c). 2^32 of them do not pass between two loads. Narrower words have no room for it: 0. */
+#if UINTPTR_MAX > UINT32_MAX
+#define HCHAN_EVENT ((AO_t)1 << 32)
+#else
+#define HCHAN_EVENT ((AO_t)0)
+#endif
+
+static inline unsigned hchan_elements(AO_t state)
+{
+        return (uint32_t)state;
+}
+
+/* Under the lock. */
+static inline unsigned hchan_count(const struct hchan *c)
+{
+        return hchan_elements(load_rlx(&c->state));   /* rlx: under the lock */
+}
+
+/* n elements more, or 0 and a waiter. Under the lock. */
+static inline void hchan_event(struct hchan *c, int n)
+{
+        store_rlx(&c->state, load_rlx(&c->state) + HCHAN_EVENT + (AO_t)(intptr_t)n);   /* rlx: under the lock; published by its release */
+}
 
 static inline struct hchan *hchan_of(rn_anychan c)
 {
@@ -106,12 +131,12 @@ static inline bool hchan_send_blocks(const struct hchan *c)
                 return false;
         if (c->cap == 0)
                 return waitq_hint_empty(&c->recvq);
-        return load_acq(&c->count) == c->cap;   /* acq: pairs with the lock's release */
+        return hchan_elements(load_acq(&c->state)) == c->cap;   /* acq: pairs with the lock's release */
 }
 
 static inline bool hchan_recv_blocks(const struct hchan *c)
 {
-        bool empty = c->cap == 0 ? waitq_hint_empty(&c->sendq) : load_acq(&c->count) == 0;   /* acq: before closed */
+        bool empty = c->cap == 0 ? waitq_hint_empty(&c->sendq) : hchan_elements(load_acq(&c->state)) == 0;   /* acq: before closed */
 
         return empty && !load_acq(&c->closed);   /* acq: pairs with rel in rn_close */
 }
@@ -137,7 +162,7 @@ static rni_always_inline enum op_result hchan_send_locked(struct hchan *c, const
                 *wake = w->g;
                 return OP_DONE;
         }
-        if (load_rlx(&c->count) < c->cap) {   /* rlx: under the lock */
+        if (hchan_count(c) < c->cap) {
                 char *slot = hchan_slot(c, c->sendx);
 
                 san_read(elem, c->size);
@@ -145,7 +170,7 @@ static rni_always_inline enum op_result hchan_send_locked(struct hchan *c, const
                 elem_copy(slot, elem, c->size);
                 san_release(slot);
                 c->sendx = hchan_next(c, c->sendx);
-                store_rlx(&c->count, load_rlx(&c->count) + 1);   /* rlx: under the lock; published by its release */
+                hchan_event(c, 1);
                 return OP_DONE;
         }
         return OP_BLOCK;
@@ -154,10 +179,9 @@ static rni_always_inline enum op_result hchan_send_locked(struct hchan *c, const
 /* One receive on the locked c. OP_DONE: *into (unless NULL) is written. OP_CLOSED: closed and drained, *into is not written yet. */
 static rni_always_inline enum op_result hchan_recv_locked(struct hchan *c, void *into, struct g **wake)
 {
-        unsigned n = load_rlx(&c->count);   /* rlx: under the lock */
         struct waiter *w;
 
-        if (n > 0) {
+        if (hchan_count(c) > 0) {
                 char *slot = hchan_slot(c, c->recvx);
 
                 san_acquire(slot);
@@ -172,7 +196,7 @@ static rni_always_inline enum op_result hchan_recv_locked(struct hchan *c, void 
                         elem_copy(slot, w->elem, c->size);
                         c->sendx = c->recvx;
                 } else {
-                        store_rlx(&c->count, n - 1);   /* rlx: under the lock; published by its release */
+                        hchan_event(c, -1);
                 }
                 san_release(slot);
         } else {
@@ -204,10 +228,14 @@ static inline void hchan_ready(struct g *g)
 static inline void hchan_zero(struct hchan *c, void *into, size_t size)
 {
         san_acquire(c);   /* released by rn_close */
-        if (into) {
-                memset(into, 0, size);
-                san_write(into, size);
+        if (!into)
+                return;
+        switch (size) {   /* as in elem_copy */
+        case 4: __builtin_memset(into, 0, 4); break;
+        case 8: __builtin_memset(into, 0, 8); break;
+        default: memset(into, 0, size); break;
         }
+        san_write(into, size);
 }
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * select: wait for whichever of several channel operations can go first. After Go's runtime/select.go in its passes.
  *
+ *   glance  with a default only: each case's hint, then whether all channels are still in the state they had. If none has moved none was ready between the two rounds: default, without a lock.
  *   look    the cases in random order, each by its channel's hint and, if that says ready, under that channel's lock alone: a ready case needs nothing else.
  *   decide  all channels locked, in address order (each once): the same order, now as of one moment. Nothing ready: default, or queue up on all.
  *   park    the commit unlocks all. Whoever wants to wake us must win our claim, so one case is chosen even if several partners come at once.
@@ -217,6 +218,7 @@ static void queue_up(const struct select *s, struct g *g)
                 san_release(&s->waiters[i]);
                 c->nreturning++;
                 waitq_add(send ? &c->sendq : &c->recvq, &s->waiters[i]);
+                hchan_event(c, 0);
         }
 }
 
@@ -258,6 +260,32 @@ static struct choice wait(struct select *s, rn_time until)
 }
 
 /* -- the whole -- */
+
+/* Two rounds, of which the first sees each case not ready, and the second that nothing has happened to its channel since: so at the moment between the rounds none was ready. The bug would be one round:
+ * a case seen first comes ready before one seen last ceases to be, and always one of them was. False: not so sure. */
+static inline bool none_ready(const struct rn_case *cases, size_t n)
+{
+        AO_t state[FEW_CASES];
+
+        for (size_t i = 0; i < n; i++) {
+                const struct rn_case *k = &cases[i];
+                const struct hchan *c = hchan_of(k->chan);
+
+                if (!k->op || !c)
+                        continue;
+                state[i] = load_acq(&c->state);   /* acq: before the hint; pairs with the lock's release */
+                if (k->op == OP_SEND ? !hchan_send_blocks(c) : !hchan_recv_blocks(c))
+                        return false;
+        }
+        for (size_t i = 0; i < n; i++) {
+                const struct rn_case *k = &cases[i];
+                const struct hchan *c = hchan_of(k->chan);
+
+                if (k->op && c && (load_acq(&c->state) != state[i] || load_acq(&c->closed)))   /* acq: as above, and with rel in rni_hchan_close */
+                        return false;
+        }
+        return true;
+}
 
 enum block { NO_WAIT, WAIT };
 
@@ -364,5 +392,12 @@ int rn_selectv(const struct rn_case *cases, size_t n, rn_time deadline)
 
 int rn_selectv_try(const struct rn_case *cases, size_t n)
 {
+        struct m *m = rni_m();
+
+        if (HCHAN_EVENT && likely(n <= FEW_CASES) && likely(!m->sim)) {
+                rni_budget(m);
+                if (none_ready(cases, n))
+                        return RN_DEFAULT;
+        }
         return do_select(cases, n, NO_WAIT, 0, RN_DEFAULT);
 }

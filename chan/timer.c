@@ -112,12 +112,12 @@ static struct chan_timer *chan_timer_new(rn_time when, rn_dur period)
 /* Locked. Was it pending, or is there a value nobody has received? There is none now. */
 static bool disarm(struct chan_timer *t)
 {
-        bool was = t->pending || load_rlx(&t->chan.count) > 0;   /* rlx: under the lock */
+        bool was = t->pending || hchan_count(&t->chan) > 0;
 
         if (t->pending)
                 rni_timer_stop(&t->timer);
         t->pending = false;
-        store_rlx(&t->chan.count, 0);   /* rlx: under the lock; published by its release */
+        hchan_event(&t->chan, -(int)hchan_count(&t->chan));
         return was;
 }
 

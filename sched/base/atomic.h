@@ -74,6 +74,16 @@ static inline void fence_full(void)
         AO_nop_full();
 }
 
+/* The line of p will be read, and then changed. gcc says prefetchw only if told to; 64-bit processors that do not know it take it for a no-op. */
+static inline void cpu_prefetchw(const void *p)
+{
+#ifdef __x86_64__
+        __asm__("prefetchw %0" : : "m"(*(const char *)p));
+#else
+        __builtin_prefetch(p, 1);
+#endif
+}
+
 /* What a spinning processor should be told. */
 static inline void cpu_relax(void)
 {
