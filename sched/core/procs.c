@@ -31,10 +31,18 @@ static int grow(int n)
 
                 if (!p)
                         return i;
+                store_rlx(&p->runq.shared, n > 1);   /* rlx: published with np */
                 sched.allp[i] = p;
                 store_rel(&sched.np, (unsigned)i + 1);   /* rel: publishes allp[i]; pairs with acq where np is read */
         }
         return n;
+}
+
+/* The first P is no longer the only one: before another exists its holder has to know that there are stealers (runq.h). Frozen, or nobody else there. */
+static void share_first(int n)
+{
+        if (n > 1 && load_rlx(&sched.np) > 0)   /* rlx: only grows, and not now */
+                store_rlx(&sched.allp[0]->runq.shared, 1);   /* rlx: all stand still; pairs with load in runq_shared */
 }
 
 static void set_nprocs(int n)
@@ -82,6 +90,11 @@ int rn_maxprocs(int n)
         struct m *m = rt_enter();
         int old = (int)load_rlx(&sched.nprocs);   /* rlx: a number to tell */
 
+        if (n > 1 && load_acq(&sched.np) == 1) {   /* acq: pairs with rel in grow */
+                rni_freeze(false);
+                share_first(n);
+                rni_thaw();
+        }
         if (n >= 1) {
                 lock_acquire(&sched.lock, RANK_SCHED);
                 old = (int)load_rlx(&sched.nprocs);   /* rlx: under the lock */

@@ -4,7 +4,10 @@
  *
  * Invariants: tail - head <= 256. Only the holder writes tail and puts into runnext; head moves by CAS only. A slot in [head, tail) is not
  * written; a consumer copies it before its CAS of head and believes the copy only if the CAS succeeds, because a slot is reused only after head has
- * passed it. */
+ * passed it.
+ *
+ * While there is one P nobody steals, and what the CAS decides is decided: the holder stores instead, which takes a fifth of the time. shared is set before there is a second P, in a frozen world
+ * (procs.c): no holder is between its load and its store then, and none sees the old value later. It stays set. */
 #ifndef RNI_CORE_RUNQ_H
 #define RNI_CORE_RUNQ_H
 
@@ -15,16 +18,26 @@ enum { RUNQ_SIZE = 256 };
 struct runq {
         a32 head rni_aligned(RNI_APART);   /* consumers: CAS */
         a32 tail rni_aligned(RNI_APART);   /* holder */
+        a32 shared;                        /* others may steal: CAS. Set once */
         aword runnext;                     /* holder puts, anybody takes: CAS */
         aword ring[RUNQ_SIZE];
 };
+
+static inline bool runq_shared(const struct runq *q)
+{
+        return load_rlx(&q->shared) != 0;   /* rlx: written while all stand still */
+}
 
 /* Holder only. The G that was there before is pushed out; NULL if none. */
 static inline struct g *runq_put_next(struct runq *q, struct g *g)
 {
         for (;;) {
-                AO_t old = load_rlx(&q->runnext);   /* rlx: the CAS decides */
+                AO_t old = load_rlx(&q->runnext);   /* rlx: the CAS decides, or nobody else writes */
 
+                if (!runq_shared(q)) {
+                        store_rel(&q->runnext, aptr(g));   /* rel: pairs with acq in rni_runq_empty */
+                        return (struct g *)old;
+                }
                 if (likely(cas(&q->runnext, old, aptr(g))))
                         return (struct g *)old;
         }
@@ -32,9 +45,11 @@ static inline struct g *runq_put_next(struct runq *q, struct g *g)
 
 static inline struct g *runq_take_next(struct runq *q)
 {
-        AO_t old = load_rlx(&q->runnext);   /* rlx: the CAS decides */
+        AO_t old = load_rlx(&q->runnext);   /* rlx: the CAS decides, or nobody else writes */
 
-        if (old == 0 || !cas(&q->runnext, old, 0))
+        if (old != 0 && !runq_shared(q))
+                store_rel(&q->runnext, 0);   /* rel: as in runq_put_next */
+        else if (old == 0 || !cas(&q->runnext, old, 0))
                 return NULL;   /* empty, or a stealer was faster: then it is empty */
         return (struct g *)old;
 }
@@ -63,6 +78,10 @@ static inline struct g *runq_get(struct runq *q)
                 if (h == t)
                         return NULL;
                 g = (struct g *)load_rlx(&q->ring[h % RUNQ_SIZE]);   /* rlx: we wrote it */
+                if (!runq_shared(q)) {
+                        store_rel(&q->head, h + 1);   /* rel: pairs with acq in rni_runq_empty */
+                        return g;
+                }
                 if (likely(cas_rel(&q->head, h, h + 1)))   /* rel: our read of the slot is over; pairs with acq in runq_put */
                         return g;
         }

@@ -26,7 +26,7 @@ static uint64_t goid_new(struct p *p)
 
 uint64_t rni_g_count(void)
 {
-        uint64_t n = rni_sched.g1 != NULL;   /* main, whose exit is counted as any other */
+        AO_t n = rni_sched.g1 != NULL;   /* main, whose exit is counted as any other. A word, as the counters are: differences may be below 0 */
 
         n += load_rlx(&rni_sched.nspawned_no_p) - load_rlx(&rni_sched.nexited_no_p);   /* rlx: an instant's count */
         for (unsigned i = 0; i < load_acq(&rni_sched.np); i++)   /* acq: pairs with rel in rni_procs_init */

@@ -39,7 +39,7 @@ static const ElfW(Ehdr) *elf_header(const struct sym_object *o)
         return h;
 }
 
-/* Which address the file gives to its byte at `offset`, which is in a page of code. */
+/* Which address the file gives to its byte at `offset`, which is code. */
 static bool file_address(const struct sym_object *o, uint64_t offset, uintptr_t *addr)
 {
         const ElfW(Ehdr) *h = elf_header(o);
@@ -130,7 +130,8 @@ static bool name_from(const struct sym_object *o, unsigned type, struct sym *y)
 
 /* -- objects -- */
 
-static bool open_file(struct sym_object *o, const char *path, const struct rni_mapping *m)
+/* at: an address in m that is code. What else m shows may be none: an emulator's mappings are not the segments. */
+static bool open_file(struct sym_object *o, const char *path, const struct rni_mapping *m, uintptr_t at)
 {
         size_t head = m->head_size < HEAD ? m->head_size : HEAD;
         uintptr_t addr;
@@ -138,8 +139,8 @@ static bool open_file(struct sym_object *o, const char *path, const struct rni_m
         o->file = path[0] == '/' ? rni_map_file(path, &o->size) : NULL;   /* no file: [vdso] */
         if (!o->file)
                 return false;
-        if ((!m->head || (head <= o->size && memcmp(m->head, o->file, head) == 0)) && file_address(o, m->offset, &addr)) {
-                o->bias = m->start - addr;
+        if ((!m->head || (head <= o->size && memcmp(m->head, o->file, head) == 0)) && file_address(o, m->offset + (at - m->start), &addr)) {
+                o->bias = at - addr;
                 return true;
         }
         rni_map_file_end(o->file, o->size);
@@ -149,12 +150,12 @@ static bool open_file(struct sym_object *o, const char *path, const struct rni_m
 
 /* A program that was replaced on the disk is still to be had under /proc/self/exe; its head tells
  * whether it is that. */
-static void open_object(struct sym_object *o, const struct rni_mapping *m)
+static void open_object(struct sym_object *o, const struct rni_mapping *m, uintptr_t at)
 {
         *o = (struct sym_object){ .start = m->start, .end = m->end, .bias = (uintptr_t)(m->start - m->offset) };
         memcpy(o->path, m->path, sizeof o->path);
-        if (!open_file(o, m->path, m) && m->head)
-                open_file(o, "/proc/self/exe", m);
+        if (!open_file(o, m->path, m, at) && m->head)
+                open_file(o, "/proc/self/exe", m, at);
 }
 
 static void close_object(struct sym_object *o)
@@ -189,7 +190,7 @@ static const struct sym_object *object_of(struct symbols *s, uintptr_t addr)
         if (!rni_map_find(addr, &m) || m.path[0] == 0)
                 return NULL;
         o = object_slot(s);
-        open_object(o, &m);
+        open_object(o, &m, addr);
         return o;
 }
 

@@ -333,6 +333,27 @@ static void panic_is_not_cut_short_by_the_end_of_main(void **state)
         assert_true(reports > 0);
 }
 
+/* The change comes at another turn each time. */
+static void processors_come_at_any_time(void **state)
+{
+        static struct run r;
+        static const struct crash come = { .program = "process_cases", .what = "processors_come_while_all_take_turns", .out = "4\n" };
+
+        (void)state;
+        for (int i = 0; i < ROUNDS / 2; i++) {
+                struct crash c = come;
+                char env[64];
+
+                snprintf(env, sizeof env, "CRASH_SPIN=%d", i * 37);
+                c.env = env;
+                setenv("RUNNEL_MAXPROCS", "1", 1);
+                run(&c, &r);
+                unsetenv("RUNNEL_MAXPROCS");
+                look_at_status(&c, &r);
+                look_at_text(&c, &r);
+        }
+}
+
 /* -- what is expected -- */
 
 #include "tests/crash/expected.h"
@@ -341,13 +362,14 @@ enum { N = sizeof expected / sizeof *expected };
 
 int main(void)
 {
-        static struct CMUnitTest tests[N + 2] = {
+        static struct CMUnitTest tests[N + 3] = {
                 [N] = cmocka_unit_test(two_panics_at_once_are_one),
                 [N + 1] = cmocka_unit_test(panic_is_not_cut_short_by_the_end_of_main),
+                [N + 2] = cmocka_unit_test(processors_come_at_any_time),
         };
 
         for (size_t i = 0; i < N; i++)
                 tests[i] = (struct CMUnitTest){ .name = expected[i].name, .test_func = crash_test,
                                                 .initial_state = (void *)(uintptr_t)&expected[i] };
-        return _cmocka_run_group_tests("crash", tests, N + 2, NULL, NULL);
+        return _cmocka_run_group_tests("crash", tests, N + 3, NULL, NULL);
 }

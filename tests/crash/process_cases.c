@@ -205,3 +205,44 @@ CASE(processors_asked_for)
 {
         printf("%d\n", rn_maxprocs(0));
 }
+
+/* -- the first P is no longer the only one -- */
+
+static atomic_int turns, others_stop;
+
+/* Its turn is its own: nobody else runs it at the same time. */
+static void takes_turns(atomic_int *mine, rn_chan(int) c, rn_wg *wg)
+{
+        int v;
+
+        while (atomic_load(&others_stop) == 0) {
+                if (atomic_exchange(mine, 1) != 0)
+                        _exit(96);
+                atomic_fetch_add(&turns, 1);
+                atomic_store(mine, 0);
+                if (rn_try_select(rn_on_recv(c, &v), rn_on_send(c, 1)) == RN_DEFAULT)
+                        rn_yield();
+        }
+        rn_wg_done(wg);
+}
+
+CASE(processors_come_while_all_take_turns)
+{
+        enum { N = 300, TURNS = 20000 };   /* more than a run queue holds */
+        static atomic_int running[N];
+        const char *spin = getenv("CRASH_SPIN");
+        rn_chan(int) c = rn_make(int, 0);
+        rn_wg wg = { { 0 } };
+
+        rn_wg_add(&wg, N);
+        for (int i = 0; i < N; i++)
+                rn_go(takes_turns, &running[i], c, &wg);
+        while (atomic_load(&turns) < (spin ? atoi(spin) : 0))
+                rn_yield();
+        rn_maxprocs(4);
+        for (int end = atomic_load(&turns) + TURNS; atomic_load(&turns) < end;)
+                rn_yield();
+        atomic_store(&others_stop, 1);
+        rn_wg_wait(&wg);
+        printf("%d\n", rn_maxprocs(0));
+}

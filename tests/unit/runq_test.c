@@ -14,13 +14,29 @@
 
 enum { ITEMS = 200000, STEALERS = 2 };
 
+static bool alone;   /* whether the holders know of no stealers */
+
 static struct runq *queue_new(void)
 {
         struct runq *q = aligned_alloc(RNI_APART, sizeof *q);
 
         assert_non_null(q);
-        *q = (struct runq){ 0 };
+        *q = (struct runq){ .shared = !alone };
         return q;
+}
+
+static int with_stealers(void **state)
+{
+        (void)state;
+        alone = false;
+        return 0;
+}
+
+static int without_stealers(void **state)
+{
+        (void)state;
+        alone = true;
+        return 0;
 }
 
 static void runs_in_order_and_refuses_when_full(void **state)
@@ -205,9 +221,12 @@ static void a_queue_that_holds_work_is_never_seen_empty(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(runs_in_order_and_refuses_when_full),
-                cmocka_unit_test(runnext_pushes_out_what_was_there),
-                cmocka_unit_test(overflow_takes_the_older_half),
+                cmocka_unit_test_setup(runs_in_order_and_refuses_when_full, with_stealers),
+                cmocka_unit_test_setup(runnext_pushes_out_what_was_there, with_stealers),
+                cmocka_unit_test_setup(overflow_takes_the_older_half, with_stealers),
+                { "runs_in_order, alone", runs_in_order_and_refuses_when_full, without_stealers, NULL, NULL },
+                { "runnext_pushes_out, alone", runnext_pushes_out_what_was_there, without_stealers, NULL, NULL },
+                { "overflow_takes_the_older_half, alone", overflow_takes_the_older_half, without_stealers, with_stealers, NULL },
                 cmocka_unit_test(a_thief_takes_half_rounded_up_and_runnext_last),
                 cmocka_unit_test(each_comes_out_exactly_once_under_thieves),
                 cmocka_unit_test(a_queue_that_holds_work_is_never_seen_empty),
