@@ -12,8 +12,8 @@
 
 static const int64_t period = 1000000000;
 enum {
-        FEW_STACKS = 8, FEW_GS = 32,   /* not worth waking up for */
-        CACHED_STACKS = 8, CACHED_GS = 32
+        NO_BURST = 128,   /* as few goroutines at the same time leave nothing that is worth waking up for */
+        FEW_STACKS = 4, CACHED_STACKS = 4, CACHED_GS = 4   /* nor does that; each may be in a page of its own */
 };
 static a64 over_at;   /* when the period ends; 0: none has begun. Two who trim at the same time may both set it */
 
@@ -41,15 +41,15 @@ static bool empty_caches(void)
 
 static bool much(void)
 {
-        return rni_stack_surplus() > FEW_STACKS || rni_g_surplus() > FEW_GS;
+        return rni_gslab_count() > NO_BURST && (rni_stack_surplus() > FEW_STACKS || rni_g_surplus() > 0);
 }
 
 /* The end of a period. False: done. */
 static bool trim_unused(int64_t now)
 {
-        bool more = rni_stack_trim(true) | rni_g_trim(true);
+        bool stacks = rni_stack_trim(true), gs = rni_g_trim(true);   /* a slice of each */
 
-        if (more)
+        if (stacks || gs)
                 return true;
         rni_gq_trim();
         store_rlx(&over_at, empty_caches() || much() ? now + period : 0);   /* rlx: nothing else hangs on it */
@@ -60,8 +60,12 @@ bool rni_trim(bool all_idle)
 {
         int64_t over = load_rlx(&over_at), now;   /* rlx: as above */
 
-        if (all_idle && (rni_stack_trim(false) | rni_g_trim(false)))
-                return true;
+        if (all_idle) {
+                bool stacks = rni_stack_trim(false), gs = rni_g_trim(false);
+
+                if (stacks || gs)
+                        return true;
+        }
         if (over == 0)
                 return false;
         now = rni_clock();

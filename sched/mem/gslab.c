@@ -3,11 +3,13 @@
  * the lock; looking up takes none. How many there may be is decided anew each time the old limit is
  * reached, in steps of a quarter of what still fits, so a million goroutines ask the system a few
  * times only. Above the slots of a chunk lies its book: a bit for each slot that was given back and is
- * not in use. A page with all its bits set is taken out of the book while its memory is dropped. See
- * gslab.h. */
+ * not in use. A page with all its bits set is taken out of the book while its memory is dropped. The
+ * book of a chunk that was given back whole is dropped too, and written anew when somebody takes of it.
+ * See gslab.h. */
 #include "sched/mem/gslab.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "sched/mem/memlock.h"
 #include "sched/mem/slots.h"
@@ -19,7 +21,8 @@ enum {
         STEP_LEAST = 64,
         UNIT = 16,                      /* slots that a word of the book is about */
         UNIT_BYTES = UNIT * RNI_GSLOT,
-        BOOK = CHUNK_SLOTS / UNIT * sizeof(uint16_t),
+        UNITS = CHUNK_SLOTS / UNIT,     /* of a chunk */
+        BOOK = UNITS * sizeof(uint16_t),
         BYTES_EACH = 5200,              /* a parked goroutine: its stack's first page, page tables, descriptor, a channel */
 };
 static const int64_t ask_again = 1000000;               /* ns after a refusal, so that a loop of them stays cheap */
@@ -28,6 +31,8 @@ static a32 lock;
 static aword chunk[CHUNKS];             /* written once, under the lock */
 static aword count;                     /* written under the lock */
 static size_t ngiven;                   /* bits in the books; under the lock */
+static uint32_t given_of[CHUNKS];       /* of each chunk; under the lock */
+static bool bookless[CHUNKS];           /* all are given, and no bit is set; under the lock */
 static size_t low;                      /* no unit below has a bit, units of all chunks counted; under the lock */
 static size_t limit = FREE_OF_CHARGE;   /* under the lock, as all below */
 static size_t cap;                      /* RUNNEL_MAXG; 0 = not read yet */
@@ -122,6 +127,13 @@ static size_t index_of(const void *p)
         }
 }
 
+/* n more bits in the book of the chunk of unit u, or fewer. */
+static void count_given(size_t u, ptrdiff_t n)
+{
+        ngiven += (size_t)n;
+        given_of[u / UNITS] += (uint32_t)n;
+}
+
 /* The lowest first. */
 static size_t take_given(void **out, size_t n)
 {
@@ -130,7 +142,11 @@ static size_t take_given(void **out, size_t n)
         for (; k < n && ngiven > 0; low++) {
                 uint16_t *bits = unit(low);
 
-                for (; k < n && *bits; *bits &= (uint16_t)(*bits - 1), ngiven--)
+                if (unlikely(bookless[low / UNITS])) {
+                        bookless[low / UNITS] = false;
+                        memset(unit(low - low % UNITS), 0xff, BOOK);
+                }
+                for (; k < n && *bits; *bits &= (uint16_t)(*bits - 1), count_given(low, -1))
                         out[k++] = slot(low * UNIT + (size_t)__builtin_ctz(*bits));
                 if (*bits)
                         break;
@@ -149,7 +165,7 @@ static bool give_one(size_t i, size_t *first)
         size_t u = i / UNIT, end;
 
         *unit(u) |= (uint16_t)(1U << i % UNIT);
-        ngiven++;
+        count_given(u, 1);
         if (u < low)
                 low = u;
         *first = u - u % units_in_page();
@@ -164,7 +180,7 @@ static void set_page(size_t first, bool given)
 {
         for (size_t u = first; u < first + units_in_page(); u++)
                 *unit(u) = given ? UINT16_MAX : 0;
-        ngiven += (given ? 1 : (size_t)-1) * units_in_page() * UNIT;
+        count_given(first, (given ? 1 : -1) * (ptrdiff_t)(units_in_page() * UNIT));
         if (given && first < low)
                 low = first;
 }
@@ -194,8 +210,15 @@ void rni_gslab_give(void *const *slots, size_t n)
                 page[i] = slot(whole[i] * UNIT);
         rni_vm_drop_many(page, k, rni_page);
         memlock_take(&lock);
-        for (size_t i = 0; i < k; i++)
+        for (size_t i = 0; i < k; i++) {
+                size_t c = whole[i] / UNITS;
+
                 set_page(whole[i], true);
+                if (given_of[c] == CHUNK_SLOTS) {
+                        rni_vm_drop(unit(c * UNITS), BOOK);
+                        bookless[c] = true;
+                }
+        }
         memlock_drop(&lock);
 }
 

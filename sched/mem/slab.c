@@ -19,6 +19,7 @@
 enum { SLABS = 4096, GUARD_BATCH = 128, WORD_BITS = sizeof(size_t) * 8 };
 enum { TOUCH = 4 };     /* fresh slots that become resident at a time */
 static const size_t slab_least = (size_t)64 << 20;      /* the sizes grow with the total, so the table does not fill up */
+static const size_t slab_many = (size_t)1 << 30;        /* from here on each costs more, by its book, than addresses do */
 static const size_t slab_most = (size_t)1 << (sizeof(size_t) == 8 ? 36 : 26);
 
 struct slab {
@@ -107,7 +108,7 @@ size_t rni_slab_room(void)
 static struct slab *map_slab(void)
 {
         unsigned i = load_rlx(&nslabs);         /* under the lock */
-        size_t want = load_rlx(&bytes_mapped) / 4;      /* under the lock */
+        size_t have = load_rlx(&bytes_mapped), want = have / (have < slab_many ? 4 : 2);        /* under the lock */
         char *p = NULL;
         size_t n, most = rni_slab_room();
         struct slab *sl;

@@ -22,7 +22,7 @@ enum { LIBRARY_ROOM = 2048 };
 #else
 enum { LIBRARY_ROOM = 5120 };
 #endif
-enum { CHUNK_BYTES = 256 * 1024, REPORT_ROOM = 16 * 1024, STEP = 256, CLASSES = SLOT_SMALL / STEP };
+enum { CHUNK_BYTES = 128 * 1024, REPORT_ROOM = 16 * 1024, STEP = 256, CLASSES = SLOT_SMALL / STEP };
 
 struct chunk {
         struct chunk *next, *prev;      /* of its class, with slots to give; under the lock */

@@ -69,6 +69,48 @@ static void parked(void)
         rn_unref(gate);
 }
 
+/* What n goroutines cost: started and not yet run (on one processor nobody else runs them), parked, parked on stacks of less than a page; and what is left of it
+ * some seconds after the last has ended. */
+static void memory(void)
+{
+        const long n = option("-n", 1000000);
+        const rn_attr small = { .stack = 256 };
+        rn_chan(long) gate = rn_make(long, 0);
+        rn_wg running = { 0 }, ended = { 0 };
+        double rss, pte, start_rss;
+
+        rn_close(gate);
+        rn_wg_add(&running, 1);
+        rn_wg_add(&ended, 1);
+        rn_go(wait_at, gate, &running, &ended);   /* the runtime is there */
+        rn_wg_wait(&ended);
+        start_rss = status_kib("VmRSS");
+        rn_unref(gate);
+        for (int round = 0; round < 2; round++) {
+                gate = rn_make(long, 0);
+                rss = status_kib("VmRSS");
+                pte = status_kib("VmPTE");
+                rn_wg_add(&running, (int)n);
+                rn_wg_add(&ended, (int)n);
+                for (long i = 0; i < n; i++)
+                        must(rn_go_attr(round == 0 ? &small : &(rn_attr){ 0 }, wait_at, gate, &running, &ended) == 0, "start");
+                if (round == 1 && rn_maxprocs(0) == 1)
+                        print_value("bytes_unrun", (status_kib("VmRSS") - rss) * 1024 / (double)n);
+                rn_wg_wait(&running);
+                print_value(round == 0 ? "bytes_small" : "bytes_parked", (status_kib("VmRSS") - rss + status_kib("VmPTE") - pte) * 1024 / (double)n);
+                rn_close(gate);
+                rn_wg_wait(&ended);
+                rn_unref(gate);
+                if (round == 1)
+                        break;
+                for (int i = 0; i < 100 && status_kib("VmRSS") > start_rss + 500; i++)
+                        rn_sleep(100 * RN_MSEC);
+        }
+        print_value("kib_start", start_rss);
+        rn_sleep(5 * RN_SEC);
+        print_value("kib_after_5s", status_kib("VmRSS"));
+}
+
 static void sleeper(rn_dur length, rn_wg *ended)
 {
         rn_sleep(length);
@@ -106,6 +148,7 @@ int main(int argc, char **argv)
         static const struct work works[] = {
                 { "skynet", skynet },
                 { "parked", parked },
+                { "memory", memory },
                 { "sleepers", sleepers },
         };
 

@@ -79,7 +79,7 @@ CHILD_TEST(promised_memory_is_not_promised_again, promised_child, NULL)
 
 /* -- given back -- */
 
-enum { MANY = 40000 };
+enum { MANY = 140000 };   /* more than two chunks */
 static char *slots[MANY];
 
 static void take_many(size_t n)

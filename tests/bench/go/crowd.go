@@ -6,6 +6,7 @@
 package main
 
 import (
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"syscall"
@@ -68,6 +69,37 @@ func parked() {
 	printMs("ms_wake", start)
 }
 
+// What n goroutines cost: started and not yet run, parked; and what is left of it some seconds after the
+// last has ended. There is no other stack size to ask for.
+func memory() {
+	n := option("-n", 1000000)
+	debug.FreeOSMemory()
+	startRss := statusKib("VmRSS")
+	rss, pte := startRss, statusKib("VmPTE")
+	gate := make(chan int)
+	var running, ended sync.WaitGroup
+	running.Add(n)
+	ended.Add(n)
+	for i := 0; i < n; i++ {
+		go func() {
+			running.Done()
+			<-gate
+			ended.Done()
+		}()
+	}
+	if runtime.GOMAXPROCS(0) == 1 {
+		printValue("bytes_unrun", (statusKib("VmRSS")-rss)*1024/float64(n))
+	}
+	running.Wait()
+	debug.FreeOSMemory()
+	printValue("bytes_parked", (statusKib("VmRSS")-rss+statusKib("VmPTE")-pte)*1024/float64(n))
+	close(gate)
+	ended.Wait()
+	printValue("kib_start", startRss)
+	time.Sleep(5 * time.Second)
+	printValue("kib_after_5s", statusKib("VmRSS"))
+}
+
 func cpuMs() float64 {
 	var used syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &used)
@@ -93,5 +125,5 @@ func sleepers() {
 }
 
 func main() {
-	benchMain(work{"skynet", skynet}, work{"parked", parked}, work{"sleepers", sleepers})
+	benchMain(work{"skynet", skynet}, work{"parked", parked}, work{"memory", memory}, work{"sleepers", sleepers})
 }
