@@ -102,7 +102,7 @@ void rni_poke(int fd)
 
 void rni_poke_drain(int fd)
 {
-        uint64_t count;
+        uint64_t count = 0;
 
         rni_sys(SYS_read, fd, rni_ptr(&count), sizeof count, 0, 0, 0);
 }

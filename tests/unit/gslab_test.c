@@ -10,7 +10,7 @@ static char who[THREADS];
 
 static size_t takes(void)
 {
-        return checked() ? 2800 : 28000;
+        return sizeof(void *) == 4 ? 280 : checked() ? 2800 : 28000;
 }
 
 static size_t slots_of_a_thread(void)
@@ -79,7 +79,7 @@ CHILD_TEST(promised_memory_is_not_promised_again, promised_child, NULL)
 
 /* -- given back -- */
 
-enum { MANY = 140000 };   /* more than two chunks */
+enum { MANY = sizeof(void *) == 8 ? 140000 : 2000 };   /* more than two chunks, where there are addresses for as many stacks */
 static char *slots[MANY];
 
 static void take_many(size_t n)
@@ -211,7 +211,7 @@ static void threads_child(void)
                 CHECK(pthread_create(&t[i], NULL, take_and_give, &who[i]) == 0);
         for (int i = 0; i < THREADS; i++)
                 pthread_join(t[i], NULL);
-        CHECK(rni_gslab_count() <= THREADS * 200 + THREADS * 22);
+        CHECK(rni_gslab_count() <= 4 * THREADS * 200);   /* those of a page that is being dropped are not to be had */
 }
 CHILD_TEST(given_slots_go_round_among_threads, threads_child, NULL)
 
