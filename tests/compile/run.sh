@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # What the compilers say to the public headers, as TAP: ok_*.c are silent, each case of bad.c is refused and its twin is
 # silent, the macros evaluate their arguments once (eval.c) and cost nothing (asm.c).
-# CC: the compilers, those that exist are used (default "gcc clang"); CXX: likewise ("g++ clang++"); srcdir: the top of the
+# HEADER_CC: the compilers, those that exist are used (default "gcc clang"); HEADER_CXX: likewise ("g++ clang++"); srcdir: the top of the
 # tree or this folder; INCLUDES: include path of the headers. Exit status 1 if anything failed.
 
 here=${srcdir:-$(dirname "$0")}
@@ -101,7 +101,7 @@ same_code() {
         result $? "$1 -O2 the macros' code is that of the untyped calls"
 }
 
-compilers=$(existing ${CC:-gcc clang})
+compilers=$(existing ${HEADER_CC:-gcc clang})
 if [ -z "$compilers" ]; then
         echo "1..0 # SKIP no compiler"
         exit 0
@@ -112,7 +112,7 @@ for cc in $compilers; do
         every_eval "$cc"
         same_code "$cc"
 done
-for cxx in $(existing ${CXX:-g++ clang++}); do
+for cxx in $(existing ${HEADER_CXX:-g++ clang++}); do
         for std in c++11 c++20; do
                 echo '#include <runnel.h>' >"$tmp/x.cc"
                 silent "$cxx" -std=$std -pedantic-errors -Wall -Wextra $includes -c "$tmp/x.cc" -o "$tmp/x.o"
