@@ -185,11 +185,12 @@ static void set_page(size_t first, bool given)
                 low = first;
 }
 
-static int by_number(const void *a, const void *b)
+/* Few, and mostly in order. */
+static void insert_sorted(size_t *v, size_t n, size_t x)
 {
-        const size_t *x = a, *y = b;
-
-        return (*x > *y) - (*x < *y);
+        for (; n > 0 && v[n - 1] > x; n--)
+                v[n] = v[n - 1];
+        v[n] = x;
 }
 
 void rni_gslab_give(void *const *slots, size_t n)
@@ -201,11 +202,10 @@ void rni_gslab_give(void *const *slots, size_t n)
         memlock_take(&lock);
         for (size_t i = 0; i < n; i++)
                 if (give_one(index_of(slots[i]), &first)) {
-                        whole[k++] = first;
+                        insert_sorted(whole, k++, first);       /* neighbours go back in one piece */
                         set_page(first, false);
                 }
         memlock_drop(&lock);
-        qsort(whole, k, sizeof whole[0], by_number);    /* neighbours go back in one piece */
         for (size_t i = 0; i < k; i++)
                 page[i] = slot(whole[i] * UNIT);
         rni_vm_drop_many(page, k, rni_page);

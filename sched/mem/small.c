@@ -18,10 +18,16 @@
 #include "sched/os/tools.h"
 
 #ifdef __OPTIMIZE__
-enum { LIBRARY_ROOM = 2048 };
+enum { FRAMES = 2048 };
 #else
-enum { LIBRARY_ROOM = 5120 };
+enum { FRAMES = 5120 };
 #endif
+#ifdef RNI_SWITCH_UCONTEXT
+enum { CONTEXTS = 3072 };       /* a parked one and the first one lie on the stack */
+#else
+enum { CONTEXTS = 0 };
+#endif
+enum { LIBRARY_ROOM = FRAMES + CONTEXTS };
 enum { CHUNK_BYTES = 128 * 1024, REPORT_ROOM = 16 * 1024, STEP = 256, CLASSES = SLOT_SMALL / STEP };
 
 struct chunk {
