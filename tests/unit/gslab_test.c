@@ -121,9 +121,9 @@ static void given_child(void)
         for (size_t i = 0; i < MANY; i++)
                 *slots[i] = 1;
         full = resident();
-        CHECK(checked() || full > before + MANY / 2 * RNI_GSLOT);
+        CHECK(checked() || emulated() || full > before + MANY / 2 * RNI_GSLOT);
         give_in_strides(MANY);
-        CHECK(checked() || resident() < before + (full - before) / 4);
+        CHECK(checked() || emulated() || resident() < before + (full - before) / 4);
         for (size_t i = 0; i < MANY; i++)
                 zero += *slots[i] == 0;   /* a late reader may look */
         CHECK(zero >= MANY - 2 * rni_page / RNI_GSLOT);
