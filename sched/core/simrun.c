@@ -125,7 +125,7 @@ static void commit_unlock(struct g *g, void *arg)
         lock_release_last(&order->lock, RANK_SYNC);
 }
 
-/* The goroutine is started first: a thread that is counted as parked starts nothing any more, or what it is about to do would not stand against a deadlock. */
+/* For who has no stack that fits. The goroutine is started first: a thread that is counted as parked starts nothing any more, or what it is about to do would not stand against a deadlock. */
 static void make_elsewhere(struct order *order)
 {
         struct rn_call own = *order->call, call = { .fn = (void (*)(void))make, .ireg = { (uintptr_t)order } };
@@ -150,7 +150,7 @@ static int start(struct order *order, const struct rn_sim_opts *o, struct rn_sim
                 rni_runtime_panic("invalid memory address or nil pointer dereference");
         rni_sim_refuse("a simulation");
         fill(order, o);
-        if (rni_m()->foreign)
+        if (rni_m()->foreign || rni_stack_small(rni_m()->g->stack))
                 make_elsewhere(order);
         else
                 make(order);

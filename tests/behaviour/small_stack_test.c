@@ -4,6 +4,8 @@
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
+#include <runnel/sim.h>
+
 enum { LEAF = 512, ROUNDS = 200 };
 static const rn_attr leaf = { .stack = LEAF };
 static atomic_int wrong;
@@ -248,6 +250,31 @@ static void the_dump_walks_a_small_stack(void)
         rn_unref(gate);
 }
 
+static void sleeps_an_hour(int *n)
+{
+        rn_sleep(3600 * RN_SEC);
+        ++*n;
+}
+
+static void simulates(int *n, rn_wg *wg)
+{
+        expect(rn_sim_run(NULL, NULL, sleeps_an_hour, n) == 0);
+        rn_wg_done(wg);
+}
+
+/* It runs on the stack of who asks for it, if that has room. */
+static void a_small_stack_can_ask_for_a_simulation(void)
+{
+        rn_wg wg = { { 0 } };
+        int n = 0;
+
+        rn_wg_add(&wg, 1);
+        START(simulates, &n, &wg);
+        rn_wg_wait(&wg);
+        CHECK_EQ(n, 1);
+        all_was_right();
+}
+
 static const struct behave_test tests[] = {
         BEHAVE_BOTH(values_pass_between_small_stacks),
         BEHAVE_BOTH(select_of_four_cases_fits),
@@ -256,6 +283,7 @@ static const struct behave_test tests[] = {
         BEHAVE_BOTH(a_small_stack_can_start_many),
         BEHAVE(each_has_its_stack_for_itself_and_gives_it_back),
         BEHAVE(the_dump_walks_a_small_stack),
+        BEHAVE(a_small_stack_can_ask_for_a_simulation),
 };
 
 BEHAVE_MAIN(tests)
