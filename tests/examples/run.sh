@@ -78,7 +78,7 @@ unset RUNNEL_MAXG
 n=$((n + 1))
 for file in "$srcdir"/docs/examples/*.c; do
     name=$(basename "$file" .c)
-    grep -q "^example $name " "$here/run.sh" || [ -x "$srcdir/tests/$name/run.sh" ] || echo "# $file is not run"
+    grep -q "^ *example $name " "$here/run.sh" || [ -x "$srcdir/tests/$name/run.sh" ] || echo "# $file is not run"
 done >"$dir/missing"
 if [ -s "$dir/missing" ]; then
     echo "not ok $n - every example is run"
