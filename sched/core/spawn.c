@@ -46,12 +46,12 @@ static void commit_refill(struct g *g, void *arg)
         rni_submit(m, g, true);
 }
 
-/* Enters to spawn. Fresh descriptors may have to be asked for in /proc, which does not fit a small stack. */
+/* Enters to spawn. Fresh descriptors may have to be asked for in /proc, which does not fit a short stack. */
 static inline struct m *spawn_enter(void)
 {
         struct m *m = rt_enter();
 
-        if (unlikely(m->p && m->p->ngfree == 0) && !m->foreign && !m->sim && rni_stack_small(m->g->stack)) {
+        if (unlikely(m->p && m->p->ngfree == 0) && !m->foreign && !m->sim && rni_stack_short(m->g->stack)) {
                 rni_leave_to_loop(m, commit_refill, NULL, G_RUNNABLE);
                 m = rni_self();
         }
