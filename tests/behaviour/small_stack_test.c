@@ -6,7 +6,7 @@
 
 #include <runnel/sim.h>
 
-enum { LEAF = 512, ROUNDS = 200 };
+enum { LEAF = 512, ROUNDS = 100 };
 static const rn_attr leaf = { .stack = LEAF };
 static atomic_int wrong;
 
@@ -81,7 +81,7 @@ static void select_of_four_cases_fits(void)
         rn_wg_add(&wg, 30);
         for (int i = 0; i < 30; i++)
                 START(selects, a, b, quit, &wg);
-        for (int i = 0; i < BEHAVE_SCALE(2000); i++)
+        for (int i = 0; i < 30; i++)   /* a time slice each: they wake each other all the time */
                 rn_send(a, i);
         rn_close(quit);
         rn_wg_wait(&wg);
@@ -169,7 +169,7 @@ static void starts_many(int n, rn_wg *wg)
 static void a_small_stack_can_start_many(void)
 {
         enum { STARTERS = 4 };
-        int n = BEHAVE_LIVE(20000);
+        int n = BEHAVE_LIVE(3000);
         rn_wg wg = { { 0 } };
 
         rn_wg_add(&wg, STARTERS * (n + 1));
@@ -202,7 +202,7 @@ static uint64_t stack_bytes(void)
 
 static void each_has_its_stack_for_itself_and_gives_it_back(void)
 {
-        int n = BEHAVE_LIVE(20000);
+        int n = BEHAVE_LIVE(5000);
         bool small = !BEHAVE_ASAN && !BEHAVE_TSAN;
         uint64_t before = 0;
 
