@@ -40,15 +40,9 @@ func skynet() {
 	printValue("kib_peak", statusKib("VmHWM"))
 }
 
-// n goroutines wait on one channel: start to all running, memory of each, close to all ended. Memory is
-// what is left after a collection, whose time does not count.
-func parked() {
-	n := option("-n", 1000000)
-	debug.FreeOSMemory()
-	rss, pte := statusKib("VmRSS"), statusKib("VmPTE")
+// Starts n goroutines that wait at the gate.
+func park(n int, running, ended *sync.WaitGroup) chan int {
 	gate := make(chan int)
-	var running, ended sync.WaitGroup
-	start := time.Now()
 	running.Add(n)
 	ended.Add(n)
 	for i := 0; i < n; i++ {
@@ -58,6 +52,18 @@ func parked() {
 			ended.Done()
 		}()
 	}
+	return gate
+}
+
+// n goroutines wait on one channel: start to all running, memory of each, close to all ended. Memory is
+// what is left after a collection, whose time does not count.
+func parked() {
+	n := option("-n", 1000000)
+	debug.FreeOSMemory()
+	rss, pte := statusKib("VmRSS"), statusKib("VmPTE")
+	var running, ended sync.WaitGroup
+	start := time.Now()
+	gate := park(n, &running, &ended)
 	running.Wait()
 	printMs("ms_spawn", start)
 	debug.FreeOSMemory()
@@ -76,17 +82,8 @@ func memory() {
 	debug.FreeOSMemory()
 	startRss := statusKib("VmRSS")
 	rss, pte := startRss, statusKib("VmPTE")
-	gate := make(chan int)
 	var running, ended sync.WaitGroup
-	running.Add(n)
-	ended.Add(n)
-	for i := 0; i < n; i++ {
-		go func() {
-			running.Done()
-			<-gate
-			ended.Done()
-		}()
-	}
+	gate := park(n, &running, &ended)
 	if runtime.GOMAXPROCS(0) == 1 {
 		printValue("bytes_unrun", (statusKib("VmRSS")-rss)*1024/float64(n))
 	}
