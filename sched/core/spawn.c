@@ -41,8 +41,8 @@ static void commit_refill(struct g *g, void *arg)
 {
         struct m *m = rni_self();
 
-        (void)arg;
         rni_g_refill(m->p);
+        *(bool *)arg = m->p->ngfree > 0;
         rni_submit(m, g, true);
 }
 
@@ -50,9 +50,10 @@ static void commit_refill(struct g *g, void *arg)
 static inline struct m *spawn_enter(void)
 {
         struct m *m = rt_enter();
+        bool some = true;
 
-        if (unlikely(m->p && m->p->ngfree == 0) && !m->foreign && !m->sim && rni_stack_short(m->g->stack)) {
-                rni_leave_to_loop(m, commit_refill, NULL, G_RUNNABLE);
+        while (unlikely(m->p && m->p->ngfree == 0) && some && !m->foreign && !m->sim && rni_stack_short(m->g->stack)) {   /* again if we come back with a P that has none either */
+                rni_leave_to_loop(m, commit_refill, &some, G_RUNNABLE);
                 m = rni_self();
         }
         return m;
