@@ -3,11 +3,26 @@
 #ifndef ENDS_H
 #define ENDS_H
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 struct ends {
         int r, w;
 };
+
+/* The lowest numbers are anyone's: sysmon and a sanitizer open files at any time, so a number that was just closed may be in use. These are the tests' own. */
+enum { ENDS_FIRST = 300 };
+
+static inline struct ends ends_move(int p[2])
+{
+        struct ends e = { fcntl(p[0], F_DUPFD, ENDS_FIRST), fcntl(p[1], F_DUPFD, ENDS_FIRST) };
+
+        if (e.r < 0 || e.w < 0)
+                abort();
+        close(p[0]);
+        close(p[1]);
+        return e;
+}
 
 static inline struct ends new_pipe(void)
 {
@@ -15,7 +30,7 @@ static inline struct ends new_pipe(void)
 
         if (pipe(p) < 0)
                 abort();
-        return (struct ends){ p[0], p[1] };
+        return ends_move(p);
 }
 
 static inline struct ends new_pair(void)
@@ -24,7 +39,7 @@ static inline struct ends new_pair(void)
 
         if (socketpair(AF_UNIX, SOCK_STREAM, 0, p) < 0)
                 abort();
-        return (struct ends){ p[0], p[1] };
+        return ends_move(p);
 }
 
 static inline void close_both(struct ends e)
