@@ -40,11 +40,16 @@ static struct g_batch *batch_in(struct g *host)
 /* The lowest last, so that it is used first and a dump goes by age. */
 static size_t fresh(struct g **out, size_t unbound)
 {
-        void *slot[GFREE_BATCH];
-        size_t n = rni_gslab_take(slot, GFREE_BATCH, unbound);
+        size_t n = rni_gslab_take((void **)out, GFREE_BATCH, unbound);
 
+        for (size_t i = 0; i < n / 2; i++) {
+                struct g *g = out[i];
+
+                out[i] = out[n - 1 - i];
+                out[n - 1 - i] = g;
+        }
         for (size_t i = 0; i < n; i++) {
-                struct g *g = out[n - 1 - i] = slot[i];
+                struct g *g = out[i];
 
                 if (load_rlx(&g->claim) < load_rlx(&claim_floor))   /* rlx: raised before it was given back, which is under the slab's lock */
                         store_rlx(&g->claim, load_rlx(&claim_floor));   /* rlx: ours alone */
@@ -136,11 +141,6 @@ static rni_cold struct g *g_new_foreign(void)
         return n ? some[n - 1] : NULL;
 }
 
-void rni_g_refill(struct p *p)
-{
-        p->ngfree = (unsigned)gfree_take(p->gfree);
-}
-
 struct g *rni_g_new(struct m *m)
 {
         struct p *p = m->p;
@@ -148,7 +148,7 @@ struct g *rni_g_new(struct m *m)
         if (unlikely(!p))
                 return g_new_foreign();
         if (unlikely(p->ngfree == 0)) {
-                rni_g_refill(p);
+                p->ngfree = (unsigned)gfree_take(p->gfree);
                 if (p->ngfree == 0)
                         return NULL;
         }

@@ -216,7 +216,6 @@ void rni_stacks_from(struct p *p);               /* the same for a P that nobody
 
 /* -- gfree.c -- */
 struct g *rni_g_new(struct m *m);                /* a DEAD descriptor; NULL: the memory limit is reached */
-void rni_g_refill(struct p *p);                  /* p, held, has none at hand: so that it has, unless the limit is reached */
 void rni_g_free(struct m *m, struct g *g);
 void rni_g_free_flush(struct p *p);              /* a P goes */
 void rni_g_free_from(struct p *p);               /* the same for a P that nobody else touches; sched.lock held */

@@ -20,7 +20,12 @@
 
 struct rni_out;
 
-enum { SIM_FRAMES = 8 };          /* enough to see who called the library */
+/* Enough to see who called the library, whose own frames come first. */
+#ifdef __OPTIMIZE__
+enum { SIM_FRAMES = 8 };
+#else
+enum { SIM_FRAMES = 16 };
+#endif
 enum sim_what { SIM_GAVE_WAY, SIM_YIELDED, SIM_WAITS, SIM_ENDED, SIM_PANICKED, SIM_TIME };
 
 /* One line of the schedule: how a goroutine's turn ended, or a jump of the clock. */

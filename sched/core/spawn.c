@@ -36,29 +36,6 @@ uint64_t rni_g_count(void)
 
 /* -- spawn -- */
 
-/* On g0: the spawner's turn goes on once there are descriptors, or it is certain that there are none. */
-static void commit_refill(struct g *g, void *arg)
-{
-        struct m *m = rni_self();
-
-        rni_g_refill(m->p);
-        *(bool *)arg = m->p->ngfree > 0;
-        rni_submit(m, g, true);
-}
-
-/* Enters to spawn. Fresh descriptors may have to be asked for in /proc, which does not fit a short stack. */
-static inline struct m *spawn_enter(void)
-{
-        struct m *m = rt_enter();
-        bool some = true;
-
-        while (unlikely(m->p && m->p->ngfree == 0) && some && !m->foreign && !m->sim && rni_stack_short(m->g->stack)) {   /* again if we come back with a P that has none either */
-                rni_leave_to_loop(m, commit_refill, &some, G_RUNNABLE);
-                m = rni_self();
-        }
-        return m;
-}
-
 static struct g *g_prepare(struct m *m, void (*fn)(void))
 {
         struct g *g = rni_g_new(m);
@@ -125,7 +102,7 @@ static int spawn(const struct rn_call *call, const rn_attr *attr)
         int err = -EAGAIN;
 
         rni_need_fn((const void *)(uintptr_t)call->fn);
-        m = spawn_enter();
+        m = rt_enter();
         g = g_of_call(m, call);
         if (likely(g != NULL))
                 err = attr ? take_attr(m, g, attr) : 0;
@@ -169,7 +146,7 @@ int rni_spawn_call(const struct rn_call *call, void (*at_exit)(void *, intptr_t)
         struct g *g;
 
         rni_need_fn((const void *)(uintptr_t)call->fn);
-        m = spawn_enter();
+        m = rt_enter();
         g = g_of_call(m, call);
         if (likely(g != NULL)) {
                 g->at_exit = at_exit;
@@ -196,7 +173,7 @@ void rn_spawn_copy(void (*fn)(void), const void *arg, size_t size, size_t align)
                         rni_spawn_refused();
                 memcpy(block, arg, size);
         }
-        m = spawn_enter();
+        m = rt_enter();
         g = g_prepare(m, fn);
         if (likely(g != NULL)) {
                 g->copy_size = (uint32_t)size;

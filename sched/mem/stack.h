@@ -40,12 +40,6 @@ static inline bool rni_stack_small(const struct stack *s)
         return s->size > 0 && s->size < RNI_STACK_LEAST;   /* 0: the process's own */
 }
 
-/* Too small for what reads /proc: 10 KiB, and more with a sanitizer. */
-static inline bool rni_stack_short(const struct stack *s)
-{
-        return s->size > 0 && s->size < 128 * 1024;
-}
-
 _Static_assert(sizeof(void *) == 4 || offsetof(struct stack, scratch) == 72, "assembly knows it as RNI_STACK_SCRATCH_OFF");
 
 /* Fresh slots set aside for one taker: guarded, never touched. */

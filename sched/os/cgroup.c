@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* One look at one group's directory. dir ends without a slash. */
-typedef void visit_fn(const char *root, const char *dir, bool v2, void *arg);
+typedef void visit_fn(struct rni_groups *room, const char *root, const char *dir, bool v2, void *arg);
 
 /* Is word one of the comma-separated words of list? */
 static bool has_word(const char *list, const char *word)
@@ -21,36 +21,27 @@ static bool has_word(const char *list, const char *word)
         return false;
 }
 
-/* Where this process stands in one hierarchy. */
-struct place {
-        char path[RNI_PATH];            /* its group, as seen from the hierarchy's root */
-        char dir[2 * RNI_PATH];         /* that group's directory; later its ancestors' */
-        size_t base;                    /* length of the mount point in dir; 0 = hierarchy not found */
-        bool grouped;
-};
 enum { V1, V2, VERSIONS };
+_Static_assert(sizeof ((struct rni_groups *)NULL)->at / sizeof(struct rni_place) == VERSIONS, "a place in each");
 
 /* From lines "id:controllers:path"; version 2 has no controllers there. */
-static bool find_groups(const char *root, const char *controller, struct place *at)
+static bool find_groups(struct rni_groups *room, const char *root, const char *controller)
 {
-        struct rni_lines l;
-        char line[RNI_PATH];
-
-        if (!rni_lines_open(&l, root, "/proc/self/cgroup"))
+        if (!rni_lines_open(&room->lines, root, "/proc/self/cgroup"))
                 return false;
-        while (rni_lines_next(&l, line, sizeof line)) {
-                char *list = strchr(line, ':');
+        while (rni_lines_next(&room->lines, room->line, RNI_PATH)) {
+                char *list = strchr(room->line, ':');
                 char *p = list ? strchr(list + 1, ':') : NULL;
-                struct place *v;
+                struct rni_place *v;
                 if (!p)
                         continue;
                 *p = 0;
-                v = &at[list[1] == 0 ? V2 : V1];
+                v = &room->at[list[1] == 0 ? V2 : V1];
                 if (list[1] == 0 || has_word(list + 1, controller))
                         v->grouped = rni_text_join(v->path, sizeof v->path, "", p + 1);
         }
-        rni_lines_close(&l);
-        return at[V1].grouped || at[V2].grouped;
+        rni_lines_close(&room->lines);
+        return room->at[V1].grouped || room->at[V2].grouped;
 }
 
 /* mountinfo writes blank, tab, newline and backslash as three octal digits. */
@@ -82,7 +73,7 @@ static unsigned split(char *s, char **field, unsigned max)
 
 /* The directory of the group: top is the group that the mount point shows. A group outside of it (a
  * namespace entered from outside) cannot be seen, only the mount point counts then. */
-static void set_place(struct place *v, const char *top, const char *mount)
+static void set_place(struct rni_place *v, const char *top, const char *mount)
 {
         size_t n = strcmp(top, "/") == 0 ? 0 : strlen(top);
         bool inside = strncmp(v->path, top, n) == 0 && (v->path[n] == '/' || v->path[n] == 0) &&
@@ -93,41 +84,38 @@ static void set_place(struct place *v, const char *top, const char *mount)
 }
 
 /* From lines "id parent major:minor TOP MOUNTPOINT options [tags...] - FSTYPE source OPTIONS". */
-static void find_mounts(const char *root, const char *controller, struct place *at)
+static void find_mounts(struct rni_groups *room, const char *root, const char *controller)
 {
-        struct rni_lines l;
-        char line[2 * RNI_PATH];
-
-        if (!rni_lines_open(&l, root, "/proc/self/mountinfo"))
+        if (!rni_lines_open(&room->lines, root, "/proc/self/mountinfo"))
                 return;
-        while (rni_lines_next(&l, line, sizeof line)) {
-                char *tail = strstr(line, " - ");
+        while (rni_lines_next(&room->lines, room->line, sizeof room->line)) {
+                char *tail = strstr(room->line, " - ");
                 char *f[5], *t[3];
-                struct place *v;
+                struct rni_place *v;
                 if (!tail || strncmp(tail + 3, "cgroup", 6) != 0)
                         continue;
                 *tail = 0;
-                if (split(tail + 3, t, 3) < 3 || split(line, f, 5) < 5)
+                if (split(tail + 3, t, 3) < 3 || split(room->line, f, 5) < 5)
                         continue;
-                v = &at[strcmp(t[0], "cgroup2") == 0 ? V2 : V1];
-                if (!v->grouped || v->base > 0 || (v == &at[V1] && !has_word(t[2], controller)))
+                v = &room->at[strcmp(t[0], "cgroup2") == 0 ? V2 : V1];
+                if (!v->grouped || v->base > 0 || (v == &room->at[V1] && !has_word(t[2], controller)))
                         continue;
                 unescape(f[3]);
                 unescape(f[4]);
                 set_place(v, f[3], f[4]);
         }
-        rni_lines_close(&l);
+        rni_lines_close(&room->lines);
 }
 
 /* Visits the group and every ancestor up to and including the mount point. */
-static void climb(const char *root, struct place *v, bool v2, visit_fn *fn, void *arg)
+static void climb(struct rni_groups *room, const char *root, struct rni_place *v, bool v2, visit_fn *fn, void *arg)
 {
         if (v->base == 0)
                 return;
         for (size_t end = strlen(v->dir); ; ) {
                 while (end > v->base && v->dir[end - 1] == '/')
                         v->dir[--end] = 0;
-                fn(root, v->dir, v2, arg);
+                fn(room, root, v->dir, v2, arg);
                 if (end <= v->base)
                         return;
                 while (end > v->base && v->dir[end - 1] != '/')
@@ -135,47 +123,42 @@ static void climb(const char *root, struct place *v, bool v2, visit_fn *fn, void
         }
 }
 
-static void walk(const char *root, const char *controller, visit_fn *fn, void *arg)
+static void walk(struct rni_groups *room, const char *root, const char *controller, visit_fn *fn, void *arg)
 {
-        struct place at[VERSIONS];
-
         for (int i = 0; i < VERSIONS; i++)
-                at[i].base = at[i].grouped = 0;
-        if (!find_groups(root, controller, at))
+                room->at[i].base = room->at[i].grouped = 0;
+        if (!find_groups(room, root, controller))
                 return;
-        find_mounts(root, controller, at);
+        find_mounts(room, root, controller);
         for (int i = 0; i < VERSIONS; i++)
-                climb(root, &at[i], i == V2, fn, arg);
+                climb(room, root, &room->at[i], i == V2, fn, arg);
 }
 
-/* The first line of a group's file. */
-static bool group_line(const char *root, const char *dir, const char *file, char *line, size_t cap)
+/* The first line of a group's file, into room->line. */
+static bool group_line(struct rni_groups *room, const char *root, const char *dir, const char *file)
 {
-        char path[2 * RNI_PATH];
-
-        return rni_text_join(path, sizeof path, dir, file) && rni_text_line(root, path, line, cap);
+        return rni_text_join(room->path, sizeof room->path, dir, file) &&
+               rni_text_line(&room->lines, root, room->path, room->line, sizeof room->line);
 }
 
-static bool group_u64(const char *root, const char *dir, const char *file, uint64_t *v)
+static bool group_u64(struct rni_groups *room, const char *root, const char *dir, const char *file, uint64_t *v)
 {
-        char line[64];
-
-        return group_line(root, dir, file, line, sizeof line) && rni_text_u64(line, v);
+        return group_line(room, root, dir, file) && rni_text_u64(room->line, v);
 }
 
-static void visit_cpu(const char *root, const char *dir, bool v2, void *arg)
+static void visit_cpu(struct rni_groups *room, const char *root, const char *dir, bool v2, void *arg)
 {
         uint64_t quota, period, *least = arg, cpus;
 
         if (v2) {
-                char line[64], *second;
-                if (!group_line(root, dir, "/cpu.max", line, sizeof line) || !rni_text_u64(line, &quota))
+                char *second;
+                if (!group_line(room, root, dir, "/cpu.max") || !rni_text_u64(room->line, &quota))
                         return;
-                second = strchr(line, ' ');
+                second = strchr(room->line, ' ');
                 if (!second || !rni_text_u64(second, &period))
                         return;
-        } else if (!group_u64(root, dir, "/cpu.cfs_quota_us", &quota) ||
-                   !group_u64(root, dir, "/cpu.cfs_period_us", &period)) {
+        } else if (!group_u64(room, root, dir, "/cpu.cfs_quota_us", &quota) ||
+                   !group_u64(room, root, dir, "/cpu.cfs_period_us", &period)) {
                 return;
         }
         if (period == 0)
@@ -187,11 +170,11 @@ static void visit_cpu(const char *root, const char *dir, bool v2, void *arg)
                 *least = cpus;
 }
 
-int rni_cgroup_cpus(const char *root)
+int rni_cgroup_cpus(struct rni_groups *room, const char *root)
 {
         uint64_t least = 0;
 
-        walk(root, "cpu", visit_cpu, &least);
+        walk(room, root, "cpu", visit_cpu, &least);
         return least > INT32_MAX ? INT32_MAX : (int)least;
 }
 
@@ -199,17 +182,16 @@ struct memory { uint64_t left, limit; };
 
 /* File pages that nobody used for a while are in the usage, but the kernel takes them back before
  * it refuses anything. */
-static void visit_memory(const char *root, const char *dir, bool v2, void *arg)
+static void visit_memory(struct rni_groups *room, const char *root, const char *dir, bool v2, void *arg)
 {
         struct memory *m = arg;
         uint64_t limit, usage, cold = 0, left;
-        char path[2 * RNI_PATH];
 
-        if (!group_u64(root, dir, v2 ? "/memory.max" : "/memory.limit_in_bytes", &limit) ||
-            !group_u64(root, dir, v2 ? "/memory.current" : "/memory.usage_in_bytes", &usage))
+        if (!group_u64(room, root, dir, v2 ? "/memory.max" : "/memory.limit_in_bytes", &limit) ||
+            !group_u64(room, root, dir, v2 ? "/memory.current" : "/memory.usage_in_bytes", &usage))
                 return;
-        if (rni_text_join(path, sizeof path, dir, "/memory.stat"))
-                rni_text_key(root, path, v2 ? "inactive_file" : "total_inactive_file", &cold);
+        if (rni_text_join(room->path, sizeof room->path, dir, "/memory.stat"))
+                rni_text_key(room, root, room->path, v2 ? "inactive_file" : "total_inactive_file", &cold);
         usage -= cold < usage ? cold : usage;
         left = limit > usage ? limit - usage : 0;
         if (left < m->left)
@@ -218,11 +200,11 @@ static void visit_memory(const char *root, const char *dir, bool v2, void *arg)
                 m->limit = limit;
 }
 
-uint64_t rni_cgroup_memory(const char *root, uint64_t *limit)
+uint64_t rni_cgroup_memory(struct rni_groups *room, const char *root, uint64_t *limit)
 {
         struct memory m = { UINT64_MAX, UINT64_MAX };
 
-        walk(root, "memory", visit_memory, &m);
+        walk(room, root, "memory", visit_memory, &m);
         *limit = m.limit;
         return m.left;
 }

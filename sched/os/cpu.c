@@ -17,8 +17,9 @@ static int affinity(void)
 
 int rni_cpu_count(void)
 {
+        struct rni_groups room;
         int n = affinity();
-        int quota = rni_cgroup_cpus("");
+        int quota = rni_cgroup_cpus(&room, "");
 
         if (quota > 0 && (n == 0 || quota < n))
                 n = quota;

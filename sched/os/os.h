@@ -24,6 +24,7 @@ int   rni_vm_guard_mprotect(void *p, size_t size); /* PROT_NONE: costs VMAs */
 size_t rni_vm_max_maps(void);                      /* vm.max_map_count */
 /* rni_vm_drop for n regions of one size; ascending addresses are cheaper */
 void  rni_vm_drop_many(void *const *p, size_t n, size_t size);
+/* These two read the kernel's files into room of their own, as a goroutine's stack may be small: one caller at a time. */
 /* bytes that can still be made resident: min of MemAvailable, cgroup v1/v2 limits minus usage */
 uint64_t rni_vm_available(void);
 /* bytes of memory this process may ever have: the machine's, or the tightest cgroup limit */

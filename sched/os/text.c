@@ -20,12 +20,10 @@ bool rni_text_join(char *out, size_t cap, const char *a, const char *b)
 
 bool rni_lines_open(struct rni_lines *l, const char *root, const char *path)
 {
-        char full[2 * RNI_PATH];
-
-        if (!rni_text_join(full, sizeof full, root, path))
+        if (!rni_text_join(l->buf, sizeof l->buf, root, path))
                 return false;
         l->n = l->pos = 0;
-        l->fd = (int)rni_sys(SYS_openat, AT_FDCWD, rni_ptr(full), O_RDONLY | O_CLOEXEC, 0, 0, 0);
+        l->fd = (int)rni_sys(SYS_openat, AT_FDCWD, rni_ptr(l->buf), O_RDONLY | O_CLOEXEC, 0, 0, 0);
         return l->fd >= 0;
 }
 
@@ -63,15 +61,28 @@ bool rni_lines_next(struct rni_lines *l, char *line, size_t cap)
         return true;
 }
 
-bool rni_text_line(const char *root, const char *path, char *line, size_t cap)
+bool rni_text_head(const char *path, char *text, size_t cap)
 {
-        struct rni_lines l;
+        long n = -1, fd = rni_sys(SYS_openat, AT_FDCWD, rni_ptr(path), O_RDONLY | O_CLOEXEC, 0, 0, 0);
+
+        if (fd < 0)
+                return false;
+        do
+                n = rni_sys(SYS_read, fd, rni_ptr(text), (long)(cap - 1), 0, 0, 0);
+        while (n == -EINTR);
+        rni_sys(SYS_close, fd, 0, 0, 0, 0, 0);
+        text[n > 0 ? n : 0] = 0;
+        return n > 0;
+}
+
+bool rni_text_line(struct rni_lines *l, const char *root, const char *path, char *line, size_t cap)
+{
         bool ok;
 
-        if (!rni_lines_open(&l, root, path))
+        if (!rni_lines_open(l, root, path))
                 return false;
-        ok = rni_lines_next(&l, line, cap);
-        rni_lines_close(&l);
+        ok = rni_lines_next(l, line, cap);
+        rni_lines_close(l);
         return ok;
 }
 
@@ -91,18 +102,17 @@ bool rni_text_u64(const char *s, uint64_t *v)
         return true;
 }
 
-bool rni_text_key(const char *root, const char *path, const char *key, uint64_t *v)
+bool rni_text_key(struct rni_groups *room, const char *root, const char *path, const char *key, uint64_t *v)
 {
-        struct rni_lines l;
-        char line[128];
+        char *line = room->line;
         size_t n = strlen(key);
         bool found = false;
 
-        if (!rni_lines_open(&l, root, path))
+        if (!rni_lines_open(&room->lines, root, path))
                 return false;
-        while (!found && rni_lines_next(&l, line, sizeof line))
+        while (!found && rni_lines_next(&room->lines, line, sizeof room->line))
                 if (strncmp(line, key, n) == 0 && (line[n] == ' ' || line[n] == ':'))
                         found = rni_text_u64(line + n + 1, v);
-        rni_lines_close(&l);
+        rni_lines_close(&room->lines);
         return found;
 }

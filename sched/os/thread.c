@@ -301,7 +301,7 @@ bool rni_thread_asleep(int tid)
         char path[64], line[256], *name_end;
 
         snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
-        if (!rni_text_line("", path, line, sizeof line))
+        if (!rni_text_head(path, line, sizeof line))
                 return true;            /* no /proc: its clock has stood still, so believe it */
         name_end = strrchr(line, ')');
         return name_end && name_end[1] == ' ' && name_end[2] != 'R';

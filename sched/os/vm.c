@@ -185,7 +185,7 @@ size_t rni_vm_max_maps(void)
         char line[32];
         uint64_t n;
 
-        if (rni_text_line("", "/proc/sys/vm/max_map_count", line, sizeof line) && rni_text_u64(line, &n))
+        if (rni_text_head("/proc/sys/vm/max_map_count", line, sizeof line) && rni_text_u64(line, &n))
                 return (size_t)n;
         return 65530;
 }
@@ -195,13 +195,16 @@ static uint64_t least(uint64_t a, uint64_t b)
         return a < b ? a : b;
 }
 
+/* One caller at a time, which the descriptors' lock sees to. */
+static struct rni_groups groups;
+
 uint64_t rni_vm_available_at(const char *root)
 {
         uint64_t n = UINT64_MAX, limit;
 
-        if (rni_text_key(root, "/proc/meminfo", "MemAvailable", &n))
+        if (rni_text_key(&groups, root, "/proc/meminfo", "MemAvailable", &n))
                 n *= 1024;
-        return least(n, rni_cgroup_memory(root, &limit));
+        return least(n, rni_cgroup_memory(&groups, root, &limit));
 }
 
 uint64_t rni_vm_available(void)
@@ -213,9 +216,9 @@ uint64_t rni_vm_total(void)
 {
         uint64_t n = UINT64_MAX, limit;
 
-        if (rni_text_key("", "/proc/meminfo", "MemTotal", &n))
+        if (rni_text_key(&groups, "", "/proc/meminfo", "MemTotal", &n))
                 n *= 1024;
-        rni_cgroup_memory("", &limit);
+        rni_cgroup_memory(&groups, "", &limit);
         return least(n, limit);
 }
 
@@ -227,7 +230,7 @@ uint64_t rni_vm_room(void)
 
         if (getrlimit(RLIMIT_AS, &r) != 0 || r.rlim_cur == RLIM_INFINITY)
                 return UINT64_MAX;
-        if (rni_text_line("", "/proc/self/statm", line, sizeof line))
+        if (rni_text_head("/proc/self/statm", line, sizeof line))
                 rni_text_u64(line, &used);
         used = used * rni_page + least(r.rlim_cur / 8, (uint64_t)64 << 20);
         return r.rlim_cur > used ? r.rlim_cur - used : 0;

@@ -178,6 +178,48 @@ static void a_small_stack_can_start_many(void)
         rn_wg_wait(&wg);
 }
 
+static void waits_at(rn_chan(rn_nothing) gate, atomic_int *n, rn_wg *wg)
+{
+        atomic_fetch_add(n, 1);
+        rn_wait(gate);
+        rn_wg_done(wg);
+}
+
+static void yields_until(atomic_int *n, int all, rn_wg *wg)
+{
+        rn_chan(int) never = rn_make(int, 0);
+        int v;
+
+        while (atomic_load(n) < all) {
+                rn_timer *t = rn_timer_new(RN_USEC);
+
+                rn_yield();
+                rn_select(rn_on_recv(never, &v), rn_on_signal(rn_timer_chan(t)));
+                rn_unref(t);
+        }
+        rn_unref(never);
+        rn_wg_done(wg);
+}
+
+/* Whose turn it is when a timer is due starts its goroutine, for which a descriptor is made, and the system asked. */
+static void a_small_stacks_turn_has_room_for_timers_that_start_goroutines(void)
+{
+        int n = BEHAVE_LIVE(3000);
+        rn_chan(rn_nothing) gate = rn_make(rn_nothing, 0);
+        atomic_int begun = 0;
+        rn_wg wg = { { 0 } };
+
+        rn_wg_add(&wg, n + 8);
+        for (int i = 0; i < n; i++)
+                rn_unref(rn_after_func(i * RN_USEC, waits_at, gate, &begun, &wg));
+        for (int i = 0; i < 8; i++)
+                START(yields_until, &begun, n, &wg);
+        BEHAVE_UNTIL(atomic_load(&begun) == n);
+        rn_close(gate);
+        rn_wg_wait(&wg);
+        rn_unref(gate);
+}
+
 static void fills_it(int n, rn_chan(rn_nothing) gate, rn_wg *wg)
 {
         volatile unsigned char mine[LEAF - 200];
@@ -281,6 +323,7 @@ static const struct behave_test tests[] = {
         BEHAVE(locks_and_sleeps_fit),
         BEHAVE(timers_and_contexts_fit),
         BEHAVE_BOTH(a_small_stack_can_start_many),
+        BEHAVE(a_small_stacks_turn_has_room_for_timers_that_start_goroutines),
         BEHAVE(each_has_its_stack_for_itself_and_gives_it_back),
         BEHAVE(the_dump_walks_a_small_stack),
         BEHAVE(a_small_stack_can_ask_for_a_simulation),

@@ -67,6 +67,8 @@ static void reserved_memory_is_zero_and_zero_again_after_drop(void **state)
         assert_false(readable(p));
 }
 
+static struct rni_groups groups;
+
 static void impossible_reservation_is_null_and_leaves_errno_alone(void **state)
 {
         (void)state;
@@ -75,7 +77,7 @@ static void impossible_reservation_is_null_and_leaves_errno_alone(void **state)
         rni_vm_drop(rni_vm_reserve(rni_page), rni_page);
         assert_true(rni_vm_guard_mprotect((void *)1, rni_page) < 0);
         assert_true(rni_vm_guard_light((void *)1, rni_page) < 0);
-        assert_int_equal(rni_cgroup_cpus("/no/such/root"), 0);
+        assert_int_equal(rni_cgroup_cpus(&groups, "/no/such/root"), 0);
         rni_vm_available();
         rni_cpu_count();
         rni_task_count();
@@ -372,24 +374,24 @@ static int remove_root(void **state)
 static void quota_is_the_least_of_all_ancestors(void **state)
 {
         (void)state;
-        assert_int_equal(rni_cgroup_cpus(root), 0);
+        assert_int_equal(rni_cgroup_cpus(&groups, root), 0);
         put_file("/proc/self/mountinfo",
                  "22 1 0:5 / /proc rw - proc proc rw\n"
                  "31 23 0:28 / /sys/fs/cg\\040x rw,nosuid shared:9 master:2 - cgroup2 cgroup2 rw,nsdelegate\n");
         put_file("/proc/self/cgroup", "0::/parent/leaf\n");
         put_file("/sys/fs/cg x/parent/leaf/cpu.max", "max 100000\n");
-        assert_int_equal(rni_cgroup_cpus(root), 0);
+        assert_int_equal(rni_cgroup_cpus(&groups, root), 0);
         put_file("/sys/fs/cg x/parent/cpu.max", "200000 100000\n");
-        assert_int_equal(rni_cgroup_cpus(root), 2);
+        assert_int_equal(rni_cgroup_cpus(&groups, root), 2);
         put_file("/sys/fs/cg x/parent/leaf/cpu.max", "350000 100000\n");
-        assert_int_equal(rni_cgroup_cpus(root), 2);
+        assert_int_equal(rni_cgroup_cpus(&groups, root), 2);
         put_file("/sys/fs/cg x/parent/leaf/cpu.max", "150000 100000\n");
-        assert_int_equal(rni_cgroup_cpus(root), 2);     /* 1.5 rounded up */
+        assert_int_equal(rni_cgroup_cpus(&groups, root), 2);     /* 1.5 rounded up */
         put_file("/sys/fs/cg x/parent/leaf/cpu.max", "1000 100000\n");
-        assert_int_equal(rni_cgroup_cpus(root), 1);
+        assert_int_equal(rni_cgroup_cpus(&groups, root), 1);
         put_file("/sys/fs/cg x/cpu.max", "50000 100000\n");
         put_file("/sys/fs/cg x/parent/leaf/cpu.max", "max 100000\n");
-        assert_int_equal(rni_cgroup_cpus(root), 1);     /* the mount point itself counts */
+        assert_int_equal(rni_cgroup_cpus(&groups, root), 1);     /* the mount point itself counts */
 }
 
 static void quota_of_version_1_and_of_a_mounted_subtree(void **state)
@@ -402,12 +404,12 @@ static void quota_of_version_1_and_of_a_mounted_subtree(void **state)
         put_file("/proc/self/cgroup", "5:cpuacct:/x\n3:cpuset,cpu:/docker/abc/leaf\n0::/\n");
         put_file("/cg/cpu/cpu.cfs_period_us", "100000\n");
         put_file("/cg/cpu/cpu.cfs_quota_us", "-1\n");
-        assert_int_equal(rni_cgroup_cpus(root), 0);
+        assert_int_equal(rni_cgroup_cpus(&groups, root), 0);
         put_file("/cg/cpu/leaf/cpu.cfs_period_us", "50000\n");
         put_file("/cg/cpu/leaf/cpu.cfs_quota_us", "130000\n");
-        assert_int_equal(rni_cgroup_cpus(root), 3);
+        assert_int_equal(rni_cgroup_cpus(&groups, root), 3);
         put_file("/cg/unified/cpu.max", "100000 100000\n");
-        assert_int_equal(rni_cgroup_cpus(root), 1);     /* the tighter hierarchy */
+        assert_int_equal(rni_cgroup_cpus(&groups, root), 1);     /* the tighter hierarchy */
 }
 
 static void available_memory_is_the_least_of_machine_and_groups(void **state)
@@ -431,7 +433,7 @@ static void available_memory_is_the_least_of_machine_and_groups(void **state)
         put_file("/cg1/j/memory.limit_in_bytes", "500000\n");
         put_file("/cg1/j/memory.usage_in_bytes", "600000\n");
         assert_int_equal(rni_vm_available_at(root), 0);
-        assert_int_equal(rni_cgroup_memory(root, &limit), 0);
+        assert_int_equal(rni_cgroup_memory(&groups, root, &limit), 0);
         assert_int_equal(limit, 500000);
 }
 
@@ -463,6 +465,45 @@ static void theirs(int sig)
         if (sigismember(&now, SIGUSR2) && sigismember(&now, sig))
                 fetch_add(&ran_old, 1);
         errno = 77;
+}
+
+static void *asks(void *of)
+{
+        if (of)
+                rni_vm_available();
+        return NULL;
+}
+
+/* How far down a thread got. */
+static size_t stack_used(void *of)
+{
+        static _Alignas(4096) unsigned char stack[1 << 18];
+        size_t least = 0;
+        pthread_attr_t attr;
+        pthread_t t;
+
+        memset(stack, 0xaa, sizeof stack);
+        pthread_attr_init(&attr);
+        assert_int_equal(pthread_attr_setstack(&attr, stack, sizeof stack), 0);
+        assert_int_equal(pthread_create(&t, &attr, asks, of), 0);
+        pthread_join(t, NULL);
+        pthread_attr_destroy(&attr);
+        while (least < sizeof stack && stack[least] == 0xaa)
+                least++;
+        return sizeof stack - least;
+}
+
+/* A goroutine's stack may be smaller than a page. */
+static void asking_for_memory_needs_little_stack(void **state)
+{
+        size_t none = stack_used(NULL), some = stack_used(&groups);
+
+        (void)state;
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__)
+        assert_in_range(some, 0, none + 1024);
+#else
+        assert_in_range(some, 0, none + 5120);
+#endif
 }
 
 static void chained_handler_runs_under_its_own_mask(void **state)
@@ -602,6 +643,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(quota_of_version_1_and_of_a_mounted_subtree, new_root, remove_root),
                 cmocka_unit_test_setup_teardown(available_memory_is_the_least_of_machine_and_groups, new_root, remove_root),
                 cmocka_unit_test(this_machine_has_processors_and_memory),
+                cmocka_unit_test(asking_for_memory_needs_little_stack),
                 cmocka_unit_test(chained_handler_runs_under_its_own_mask),
                 cmocka_unit_test(chained_default_does_what_the_default_does),
                 cmocka_unit_test(formats),
