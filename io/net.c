@@ -106,7 +106,7 @@ static int look_up(struct spec *s, int flags)
         struct addrinfo hints = { .ai_flags = flags | (s->passive ? AI_PASSIVE : 0), .ai_socktype = SOCK_STREAM };
         int err = getaddrinfo(s->host[0] ? s->host : NULL, s->port, &hints, &s->list);
 
-        return resolver_error(err, err == EAI_SYSTEM ? errno : 0);   /* read at once: nothing has parked since */
+        return resolver_error(err, err == EAI_SYSTEM ? *rni_thread_errno() : 0);   /* read at once: nothing has parked since */
 }
 
 static intptr_t look_up_name(void *spec)

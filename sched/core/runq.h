@@ -7,7 +7,7 @@
  * passed it.
  *
  * While there is one P nobody steals, and what the CAS decides is decided: the holder stores instead, which takes a fifth of the time. shared is set before there is a second P, in a frozen world
- * (procs.c): no holder is between its load and its store then, and none sees the old value later. It stays set. */
+ * (procs.c): no holder is between its load and its store then, and none sees the old value later. It stays set. In the P of a simulation it is set always: who is next is not the queue's matter there. */
 #ifndef RNI_CORE_RUNQ_H
 #define RNI_CORE_RUNQ_H
 
@@ -85,6 +85,26 @@ static inline struct g *runq_get(struct runq *q)
                 if (likely(cas_rel(&q->head, h, h + 1)))   /* rel: our read of the slot is over; pairs with acq in runq_put */
                         return g;
         }
+}
+
+/* Holder only: the oldest, which stays; NULL as well if it would not be next, or not ours alone. */
+static inline struct g *runq_peek_alone(const struct runq *q)
+{
+        unsigned h = load_rlx(&q->head);   /* rlx: only we write it while it is not shared */
+
+        if (runq_shared(q) || load_rlx(&q->runnext) != 0 || h == load_rlx(&q->tail))   /* rlx: as above */
+                return NULL;
+        return (struct g *)load_rlx(&q->ring[h % RUNQ_SIZE]);   /* rlx: we wrote it */
+}
+
+/* Holder only, after runq_peek_alone: the oldest leaves, and g, which need not be at rest yet, comes last. */
+static inline void runq_rotate(struct runq *q, struct g *g)
+{
+        unsigned h = load_rlx(&q->head), t = load_rlx(&q->tail);   /* rlx: as above */
+
+        store_rlx(&q->ring[t % RUNQ_SIZE], aptr(g));   /* rlx: as in runq_put. A full ring's oldest was there, which is taken */
+        store_rel(&q->tail, t + 1);   /* rel: as in runq_put */
+        store_rel(&q->head, h + 1);   /* rel: as in runq_get */
 }
 
 /* Holder only: takes the older half of a full queue, RUNQ_SIZE / 2, for the global one. False if stealers made room meanwhile. */

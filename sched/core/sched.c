@@ -12,6 +12,8 @@
  *
  * Invariant: m->p, and every P field, is touched only between rt_enter and rt_leave; after any switch m and p are fetched again. An M whose P was taken may come here with a lock held or at
  * the end of a goroutine: m->p is NULL then, and the scheduler loop goes on. */
+#include <runnel/go.h>
+
 #include "sched/core/sched.h"
 
 #include "sched/core/netpoll.h"
@@ -19,8 +21,8 @@
 struct sched rni_sched;
 
 enum {
-        GLOBAL_EVERY = 61,    /* ticks between looks at the global queue while there is local work */
-        TIMERS_EVERY = 4,     /* ticks between looks at the clock while there are timers */
+        LOOK_EVERY = 4,       /* ticks between looks at anything but this P's queue: at the clock, if there are timers */
+        GLOBAL_EVERY = 64,    /* ticks between looks at the global queue while there is local work */
         CHAIN_LOOK = 16,      /* consecutive runs from runnext between looks at the clock */
         READY_LOCAL = RUNQ_SIZE / 2,   /* of a list readied as one */
         SLICE_NS = 10000000
@@ -45,29 +47,39 @@ static inline bool timers_due(struct p *p)
         return when != TIMER_NEVER && when <= rni_clock();
 }
 
+_Static_assert(GLOBAL_EVERY % LOOK_EVERY == 0 && NET_EVERY % LOOK_EVERY == 0, "each is one of them");
+
+/* What must not be starved by local work. True: the scheduler loop should see to it; *g: else who comes first, if anybody. */
+static bool look_around(struct m *m, unsigned tick, struct g **g)
+{
+        struct p *p = m->p;
+
+        if (unlikely(timers_due(p)))
+                return true;   /* a timer may fire into an object that our caller has locked */
+        if (tick % NET_EVERY == 0 && rni_net_due())
+                return true;
+        if (tick % GLOBAL_EVERY != 0)
+                return false;
+        if (p->id >= (int)load_rlx(&rni_sched.nprocs))   /* rlx: seen sooner or later */
+                return true;   /* to retire it */
+        if (unlikely(load_rlx(&rni_sched.stack_waiters) != 0))   /* rlx: seen sooner or later */
+                rni_stacks_share(m);
+        *g = load_rlx(&rni_sched.gq_n) ? rni_gq_get_few(p) : NULL;   /* rlx: a hint; the get locks */
+        return false;
+}
+
 /* The next G of m's P, or NULL if the scheduler loop should look. */
 static inline struct g *pick(struct m *m)
 {
         struct p *p = m->p;
         unsigned tick = load_rlx(&p->tick) + 1;   /* rlx: own word, others only see whether it moves */
-        struct g *g;
+        struct g *g = NULL;
 
         store_rlx(&p->tick, tick);   /* rlx: as above */
         if (unlikely(load_rlx(&m->stop) != 0))   /* rlx: ordered by the asker's heavy fence */
                 return NULL;
-        if (tick % TIMERS_EVERY == 0 && unlikely(timers_due(p)))
-                return NULL;   /* the scheduler loop runs them: a timer may fire into an object that our caller has locked */
-        if (tick % NET_EVERY == 0 && rni_net_due())
-                return NULL;   /* the scheduler loop looks */
-        if (unlikely(tick % GLOBAL_EVERY == 0)) {   /* what must not be starved by local work */
-                if (p->id >= (int)load_rlx(&rni_sched.nprocs))   /* rlx: seen sooner or later */
-                        return NULL;   /* the scheduler loop retires it */
-                if (unlikely(load_rlx(&rni_sched.stack_waiters) != 0))   /* rlx: seen sooner or later */
-                        rni_stacks_share(m);
-                g = load_rlx(&rni_sched.gq_n) ? rni_gq_get_few(p) : NULL;   /* rlx: a hint; the get locks */
-                if (g)
-                        return g;
-        }
+        if (tick % LOOK_EVERY == 0 && unlikely(look_around(m, tick, &g) || g))
+                return g;
         if (likely(m->runnext_runs < CHAIN_LOOK) || !chain_over(m)) {
                 g = runq_take_next(&p->runq);
                 if (g) {
@@ -322,35 +334,77 @@ void rni_wait_for_p(struct m *m)
         switch_without_p(m, g);
 }
 
-void rni_yield_now(void)
+/* While nobody can steal, a G that yields enters the queue before it is left: whoever looks into the queue then waits until we are out of the runtime, and it is left.
+ * Returns who comes next; NULL: there is more to think about. */
+static inline struct g *take_turns(struct m *m, struct g *g)
 {
-        struct m *m = rni_self();
-        struct g *g = m->g, *next;
-        int err = *m->errnop;
+        struct p *p = m->p;
+        struct g *next = p ? runq_peek_alone(&p->runq) : NULL;
+        unsigned tick;
 
-        if (unlikely(m->foreign)) {
-                rni_cpu_yield();
-                return;
-        }
-        if (unlikely(m->sim != NULL)) {
-                rni_sim_yield(m);
-                return;
-        }
-        next = pick(m);
-        if (!next && timers_due(m->p) && rni_run_due_timers(m->p, rni_clock()))
-                next = pick(m);
-        if (!next && rni_net_due() && rni_net_look())
-                next = pick(m);
-        if (!next && load_rlx(&m->stop) == 0) {   /* rlx: as in pick */
+        if (!next || unlikely(!next->stack) || unlikely(load_rlx(&m->stop) != 0))   /* rlx: as in pick */
+                return NULL;
+        tick = load_rlx(&p->tick) + 1;   /* rlx: as in pick */
+        if (tick % LOOK_EVERY == 0)
+                return NULL;
+        store_rlx(&p->tick, tick);   /* rlx: as in pick */
+        m->runnext_runs = 0;
+        m->chain_start = 0;
+        store_rlx(&g->state, G_RUNNABLE);   /* rlx: ours alone; a dump looks when we are out of the runtime */
+        runq_rotate(&p->runq, g);
+        return next;
+}
+
+/* False: there is nobody else. */
+static rni_noinline bool yield_to_any(struct m *m, struct g *g, struct g **next)
+{
+        *next = pick(m);
+        if (!*next && timers_due(m->p) && rni_run_due_timers(m->p, rni_clock()))
+                *next = pick(m);
+        if (!*next && rni_net_due() && rni_net_look())
+                *next = pick(m);
+        if (!*next && load_rlx(&m->stop) == 0) {   /* rlx: as in pick */
                 bool surplus = m->p->id >= (int)load_rlx(&rni_sched.nprocs);   /* rlx: seen sooner or later */
 
-                next = !surplus && load_rlx(&rni_sched.gq_n) ? rni_gq_get_few(m->p) : NULL;   /* rlx: a hint */
-                if (!next && !surplus)
-                        return;
+                *next = !surplus && load_rlx(&rni_sched.gq_n) ? rni_gq_get_few(m->p) : NULL;   /* rlx: a hint */
+                if (!*next && !surplus)
+                        return false;
         }
         leave_by(m, g, commit_yield, NULL, G_RUNNABLE);
+        return true;
+}
+
+/* One switch for all ways here: its end, where the next one goes on, is then always the same place, which the processor foresees. */
+static inline void yield_now(struct m *m)
+{
+        struct g *g = m->g, *next = take_turns(m, g);
+        int err = *m->errnop;
+
+        if (!next) {
+                if (unlikely(m->foreign)) {
+                        rni_cpu_yield();
+                        return;
+                }
+                if (unlikely(m->sim != NULL)) {
+                        rni_sim_yield(m);
+                        return;
+                }
+                if (!yield_to_any(m, g, &next))
+                        return;
+        }
         switch_from(m, g, next);
         *rni_self()->errnop = err;
+}
+
+void rni_yield_now(void)
+{
+        yield_now(rni_self());
+}
+
+void rn_yield(void)
+{
+        yield_now(rt_enter());
+        rt_leave();
 }
 
 rni_cold void rni_budget_slow(struct m *m)

@@ -59,6 +59,7 @@ struct sim *rni_sim_new(void)
         _Static_assert(sizeof *p % RNI_APART == 0, "aligned_alloc");
         *p = (struct p){ .id = -1 };
         rni_timers_init(&p->timers);
+        store_rlx(&p->runq.shared, 1);   /* rlx: ours alone */
         s->p = p;
         return s;
 }

@@ -272,13 +272,6 @@ bool rni_g_bind(struct p *p, struct g *g, bool slow)
 
 /* -- public odds and ends of a goroutine's life -- */
 
-void rn_yield(void)
-{
-        rt_enter();
-        rni_yield_now();
-        rt_leave();
-}
-
 int rn_numgoroutine(void)
 {
         const struct m *m = rni_m();

@@ -13,7 +13,7 @@ enum { CANARY_WORDS = SLOT_CANARY / sizeof(uint64_t), MAPS_PER_GUARD = 2 };
 static const uint64_t canary_word = UINT64_C(0x7265747461206e6f);
 
 static a32 kind_now = RNI_GUARD_LIGHT;
-static a32 canaries;                    /* some stack has one */
+a32 rni_guard_canary_seen;
 static size_t guard_bytes;
 static aword maps_budget;               /* 0 = not asked yet: light guards never need it */
 static aword maps_used;
@@ -105,13 +105,8 @@ void rni_guard_gone(unsigned kind)
 
 void rni_guard_canaries(void)
 {
-        if (load_rlx(&canaries) == 0)           /* only ever set */
-                store_rlx(&canaries, 1);        /* whoever runs on such a stack got it from us */
-}
-
-bool rni_guard_any_canary(void)
-{
-        return load_rlx(&canaries) != 0;        /* as above */
+        if (load_rlx(&rni_guard_canary_seen) == 0)      /* only ever set */
+                store_rlx(&rni_guard_canary_seen, 1);   /* whoever runs on such a stack got it from us */
 }
 
 void rni_canary_write(char *floor)

@@ -47,7 +47,6 @@ unsigned rni_guard_kind(void);
 void   rni_guard_make(void *const *lo, size_t n, unsigned char *kind);
 void   rni_guard_gone(unsigned kind);                           /* such a guard was unmapped */
 void   rni_guard_canaries(void);                                /* from now on some stack has a canary */
-bool   rni_guard_any_canary(void);
 void   rni_canary_write(char *floor);
 bool   rni_canary_dead(const char *floor);
 

@@ -327,8 +327,7 @@ bool rni_stack_guard_hit(const void *addr, struct stack **owner)
         return rni_slab_guard_hit(addr, owner) || rni_odd_guard_hit(addr, owner);
 }
 
-/* As long as no stack has one, no header is read. */
-bool rni_stack_canary_dead(const struct stack *s)
+bool rni_stack_canary_look(const struct stack *s)
 {
-        return unlikely(rni_guard_any_canary()) && s->guard == RNI_GUARD_CANARY && rni_canary_dead(s->floor);
+        return s->guard == RNI_GUARD_CANARY && rni_canary_dead(s->floor);
 }

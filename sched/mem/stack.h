@@ -78,8 +78,13 @@ size_t rni_stack_cache_flush(struct stack_cache *c);
 /* is addr in some stack's guard? safe in a signal handler; *owner: its header, NULL when that
  * slot is not in use. False for stacks that only have a canary. */
 bool rni_stack_guard_hit(const void *addr, struct stack **owner);
-/* guard RNI_GUARD_CANARY only: the canary above lo was overwritten */
-bool rni_stack_canary_dead(const struct stack *s);
+/* guard RNI_GUARD_CANARY only: the canary above lo was overwritten. As long as no stack has one, no header is read. */
+extern a32 rni_guard_canary_seen;   /* guard.c */
+bool rni_stack_canary_look(const struct stack *s);
+static inline bool rni_stack_canary_dead(const struct stack *s)
+{
+        return unlikely(load_rlx(&rni_guard_canary_seen) != 0) && rni_stack_canary_look(s);   /* rlx: only ever set */
+}
 unsigned rni_stack_guard_kind(void);                 /* what new stacks get now */
 /* default stacks bound now or in some P's cache */
 size_t rni_stack_in_use(void);

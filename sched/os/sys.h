@@ -10,6 +10,10 @@
 
 #include "sched/os/os.h"
 
+/* Asked anew each time: errno.c. */
+#undef errno
+#define errno (*rni_thread_errno())
+
 /* A system call: its result, or -errno with errno as it was. */
 static inline long rni_sys(long nr, long a, long b, long c, long d, long e, long f)
 {

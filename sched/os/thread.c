@@ -160,17 +160,6 @@ void rni_thread_stack(void **lo, void **hi)
         errno = keep;
 }
 
-/* The compiler thinks that the address of errno never changes: it must not see through this. */
-rni_noinline int *rni_thread_errno(void)
-{
-        int *p;
-
-        rni_compiler_barrier();
-        p = &errno;
-        __asm__ volatile("" : "+r"(p) : : "memory");
-        return p;
-}
-
 void rni_thread_slack(void)
 {
         rni_sys(SYS_prctl, PR_SET_TIMERSLACK, 1, 0, 0, 0, 0);
