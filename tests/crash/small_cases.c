@@ -10,7 +10,8 @@ VISIBLE(void, uses_too_much, (bool waits))
 {
         volatile char much[6500];
 
-        memset((void *)(uintptr_t)much, 1, sizeof much);
+        for (size_t i = 0; i < sizeof much; i++)
+                much[i] = 1;
         if (waits)
                 rn_yield(), rn_forever();
         AFTERWARDS();
