@@ -96,6 +96,8 @@ static inline bool fast_lock(struct hchan *c)
 #if RNI_TSAN || RNI_ASAN || defined(RNI_DEBUG)
         return false;
 #endif
+        if (!lone_is_over())
+                return lone_try(rni_self());
         return cas_acq(&c->lock.word, 0, 1);   /* acq: pairs with rel in lock_release */
 }
 

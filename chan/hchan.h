@@ -19,6 +19,7 @@
 
 #include "chan/object.h"
 #include "chan/waitq.h"
+#include "sched/core/lone.h"
 #include "sched/core/sched.h"
 
 struct hchan {
@@ -68,18 +69,27 @@ static inline struct hchan *hchan_of(rn_anychan c)
 
 static inline void hchan_lock(struct hchan *c)
 {
-        lock_acquire(&c->lock, RANK_HCHAN);
+        if (lone_enter())
+                rni_lock_note(&c->lock, RANK_HCHAN, true);
+        else
+                lock_acquire(&c->lock, RANK_HCHAN);
 }
 
 static inline void hchan_unlock(struct hchan *c)
 {
-        lock_release(&c->lock, RANK_HCHAN);
+        if (lone_leave())
+                rni_lock_note(&c->lock, RANK_HCHAN, false);
+        else
+                lock_release(&c->lock, RANK_HCHAN);
 }
 
 /* For who holds no reference, or for another: c may be gone when this has unlocked it (core/lock.h). */
 static inline void hchan_unlock_last(struct hchan *c)
 {
-        lock_release_last(&c->lock, RANK_HCHAN);
+        if (lone_leave())
+                rni_lock_note(&c->lock, RANK_HCHAN, false);
+        else
+                lock_release_last(&c->lock, RANK_HCHAN);
 }
 
 void rni_hchan_free(struct hchan *c);

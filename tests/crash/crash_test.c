@@ -334,14 +334,12 @@ static void panic_is_not_cut_short_by_the_end_of_main(void **state)
 }
 
 /* The change comes at another turn each time. */
-static void processors_come_at_any_time(void **state)
+static void at_any_time(const struct crash *come, int rounds)
 {
         static struct run r;
-        static const struct crash come = { .program = "process_cases", .what = "processors_come_while_all_take_turns", .out = "4\n" };
 
-        (void)state;
-        for (int i = 0; i < ROUNDS / 2; i++) {
-                struct crash c = come;
+        for (int i = 0; i < rounds; i++) {
+                struct crash c = *come;
                 char env[64];
 
                 snprintf(env, sizeof env, "CRASH_SPIN=%d", i * 37);
@@ -354,6 +352,18 @@ static void processors_come_at_any_time(void **state)
         }
 }
 
+static void processors_come_at_any_time(void **state)
+{
+        (void)state;
+        at_any_time(&(struct crash){ .program = "process_cases", .what = "processors_come_while_all_take_turns", .out = "4\n" }, ROUNDS / 2);
+}
+
+static void threads_come_at_any_time(void **state)
+{
+        (void)state;
+        at_any_time(&(struct crash){ .program = "process_cases", .what = "threads_come_while_one_uses_channels", .out = "255\n" }, ROUNDS);
+}
+
 /* -- what is expected -- */
 
 #include "tests/crash/expected.h"
@@ -362,14 +372,15 @@ enum { N = sizeof expected / sizeof *expected };
 
 int main(void)
 {
-        static struct CMUnitTest tests[N + 3] = {
+        static struct CMUnitTest tests[N + 4] = {
                 [N] = cmocka_unit_test(two_panics_at_once_are_one),
                 [N + 1] = cmocka_unit_test(panic_is_not_cut_short_by_the_end_of_main),
                 [N + 2] = cmocka_unit_test(processors_come_at_any_time),
+                [N + 3] = cmocka_unit_test(threads_come_at_any_time),
         };
 
         for (size_t i = 0; i < N; i++)
                 tests[i] = (struct CMUnitTest){ .name = expected[i].name, .test_func = crash_test,
                                                 .initial_state = (void *)(uintptr_t)&expected[i] };
-        return _cmocka_run_group_tests("crash", tests, N + 3, NULL, NULL);
+        return _cmocka_run_group_tests("crash", tests, N + 4, NULL, NULL);
 }

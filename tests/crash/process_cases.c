@@ -226,6 +226,58 @@ static void takes_turns(atomic_int *mine, rn_chan(int) c, rn_wg *wg)
         rn_wg_done(wg);
 }
 
+/* Each puts back what it takes out, once in a while by a select over both. */
+static void pass_on(rn_chan(long) a, rn_chan(long) b, int rounds)
+{
+        for (int i = 0; i < rounds; i++) {
+                int from = i % 2;
+                long v;
+
+                if (i % 4 == 3)
+                        from = rn_select(rn_on_recv(a, &v), rn_on_recv(b, &v));
+                else
+                        v = rn_get(from ? b : a);
+                rn_send(from ? b : a, v);
+        }
+}
+
+struct passing {
+        rn_chan(long) a, b;
+};
+
+static void *passes_on(void *p)
+{
+        pass_on(((struct passing *)p)->a, ((struct passing *)p)->b, 3000);
+        return NULL;
+}
+
+/* The first thread that uses channels locks none of them as long as it is alone (core/lone.h). */
+CASE(threads_come_while_one_uses_channels)
+{
+        enum { VALUES = 8 };
+        struct passing p = { rn_make(long, VALUES), rn_make(long, VALUES) };
+        const char *spin = getenv("CRASH_SPIN");
+        pthread_t t[2];
+        long sum = 0;
+
+        for (long i = 0; i < VALUES / 2; i++) {
+                rn_send(p.a, 1L << 2 * i);
+                rn_send(p.b, 2L << 2 * i);
+        }
+        pass_on(p.a, p.b, spin ? atoi(spin) : 0);
+        for (int i = 0; i < 2; i++)
+                if (pthread_create(&t[i], NULL, passes_on, &p))
+                        abort();
+        pass_on(p.a, p.b, 20000);
+        for (int i = 0; i < 2; i++)
+                pthread_join(t[i], NULL);
+        while (rn_len(p.a) > 0)
+                sum += rn_get(p.a);
+        while (rn_len(p.b) > 0)
+                sum += rn_get(p.b);
+        printf("%ld\n", sum);
+}
+
 CASE(processors_come_while_all_take_turns)
 {
         enum { N = 300, TURNS = 20000 };   /* more than a run queue holds */

@@ -16,7 +16,7 @@ srcdir=$(cd "$srcdir" && pwd)
 
 # What is to be checked, a line each: RESULT MODEL [-D]. RESULT is clean or broken.
 plan() {
-    for model in retake idle keeper select timer; do
+    for model in retake idle keeper lone select timer; do
         file=$srcdir/docs/design/$model.pml
         echo clean $model
         if grep -q FULL_FENCES "$file"; then
