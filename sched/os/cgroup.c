@@ -10,13 +10,13 @@
 /* One look at one group's directory. dir ends without a slash. */
 typedef void visit_fn(struct rni_groups *room, const char *root, const char *dir, bool v2, void *arg);
 
-/* Is word one of the comma-separated words of list? */
+/* Is word one of the comma-separated words of list? Not by strstr, which takes 2 KiB of stack in musl. */
 static bool has_word(const char *list, const char *word)
 {
         size_t n = strlen(word);
 
-        for (const char *p = list; (p = strstr(p, word)) != NULL; p += n)
-                if ((p == list || p[-1] == ',') && (p[n] == ',' || p[n] == 0 || p[n] == ':'))
+        for (const char *p = list; p; p = strchr(p, ','), p += p != NULL)
+                if (strncmp(p, word, n) == 0 && (p[n] == ',' || p[n] == 0 || p[n] == ':'))
                         return true;
         return false;
 }

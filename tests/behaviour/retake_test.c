@@ -76,6 +76,7 @@ static void fread_lets_others_run(void)
         close(g.fd[1]);
 }
 
+#ifdef __GLIBC__   /* musl's resolver is told by a file alone whom to ask */
 /* A name server that knows nothing: the question comes back with the code for that. */
 static void answer_nothing(int fd, rn_wg *wg)
 {
@@ -125,6 +126,7 @@ static void getaddrinfo_lets_run_the_server_that_it_asks(void)
         rn_fd_close(fd);   /* a machine that asks no name servers has not asked this one */
         rn_wg_wait(&answering);
 }
+#endif
 
 static void spinner(atomic_int *inside, atomic_bool *stop, rn_wg *wg)
 {
@@ -555,7 +557,9 @@ static void nothing_is_lost_in_a_random_mix(void)
 static const struct behave_test tests[] = {
         BEHAVE(goroutines_that_read_an_empty_pipe_let_run_who_fills_it),
         BEHAVE(fread_lets_others_run),
+#ifdef __GLIBC__
         BEHAVE(getaddrinfo_lets_run_the_server_that_it_asks),
+#endif
         BEHAVE(loops_without_a_call_let_run_who_ends_them),
         BEHAVE(a_timer_fires_while_all_processors_are_in_c),
         BEHAVE_BOTH(a_thread_is_served_while_goroutines_are_in_c),
