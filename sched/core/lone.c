@@ -9,7 +9,7 @@ static aword was;   /* who it is while it is ending */
 /* Once in a process. The lone thread holds its locks for less than a microsecond, unless it has lost its processor. */
 static void end(void)
 {
-        rni_fence_heavy();   /* light side: lone_enter */
+        rni_fence_heavy();   /* light side: lone_try */
         while (load_acq(&rni_lone_depth) != 0)   /* acq: pairs with rel in lone_leave */
                 rni_cpu_yield();
         store_rel(&rni_lone, LONE_OVER);   /* rel: pairs with acq below; what it did under its locks comes before ours */

@@ -7,8 +7,8 @@
  *
  * Usable is what was asked for and LIBRARY_ROOM, what the library itself puts on a goroutine's stack
  * between two switches: measured, at most 2.1 KiB with the caller's own frame, in a select in whose turn a
- * timer starts a goroutine; 1.6 in what else parks. The kernel's files, which tell whether another goroutine fits into memory, are
- * read into room elsewhere. Who dies on such a stack prints a trace below it, over the neighbours, when no
+ * timer starts a goroutine; 1.6 in what else parks. The kernel's files, which tell whether another goroutine
+ * fits into memory, are read into room elsewhere. Who dies on such a stack prints a trace below it, over the neighbours, when no
  * goroutine runs any more; the lowest slot has the room for that in the chunk.
  *
  * Invariant: a slot is above its chunk's fresh mark, on its chunk's list, or in somebody's hands; a chunk
