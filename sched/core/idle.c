@@ -583,7 +583,10 @@ struct g *rni_find_runnable(struct m *m)
                         rni_run_due_timers(p, rni_clock());
                 if (rni_net_due())
                         rni_net_look();
-                g = runq_take_next(&p->runq);
+                if (unlikely(load_rlx(&sched.gq_n) != 0) && gq_turn(p))   /* rlx: as below. If the P changes hands at each turn, pick never looks */
+                        g = rni_gq_get_few(p);
+                if (!g)
+                        g = runq_take_next(&p->runq);
                 if (!g)
                         g = runq_get(&p->runq);
                 if (!g && load_rlx(&sched.gq_n))   /* rlx: a hint; stop_looking looks under the lock */

@@ -35,6 +35,7 @@ struct p {
         uint64_t rand;
         a32 tick;                      /* scheduling decisions; stealers look whether it moves */
         unsigned seen_tick;            /* tick when slice_start was read */
+        unsigned gq_tick;              /* tick when the global queue had its turn */
         int64_t slice_start;           /* when the running slice was first seen, by the budget of channel fast paths */
         aword m;                       /* struct m *: the holder, for sysmon, who looks from outside; the right itself is m->p */
         struct p *idle_next;           /* sched.lock */
@@ -47,5 +48,18 @@ struct p {
 
         struct watch watch rni_aligned(RNI_APART);   /* sysmon's */
 };
+
+enum { GLOBAL_EVERY = 64 };   /* ticks between looks at the global queue while there is local work */
+
+/* Holder only: is it the global queue's turn? Counted from its last one: at a given tick something else may come first, and always the same. */
+static inline bool gq_turn(struct p *p)
+{
+        unsigned tick = load_rlx(&p->tick);   /* rlx: own word */
+
+        if (tick - p->gq_tick < GLOBAL_EVERY)
+                return false;
+        p->gq_tick = tick;
+        return true;
+}
 
 #endif

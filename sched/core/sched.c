@@ -22,7 +22,6 @@ struct sched rni_sched;
 
 enum {
         LOOK_EVERY = 4,       /* ticks between looks at anything but this P's queue: at the clock, if there are timers */
-        GLOBAL_EVERY = 64,    /* ticks between looks at the global queue while there is local work */
         CHAIN_LOOK = 16,      /* consecutive runs from runnext between looks at the clock */
         READY_LOCAL = RUNQ_SIZE / 2,   /* of a list readied as one */
         SLICE_NS = 10000000
@@ -47,25 +46,26 @@ static inline bool timers_due(struct p *p)
         return when != TIMER_NEVER && when <= rni_clock();
 }
 
-_Static_assert(GLOBAL_EVERY % LOOK_EVERY == 0 && NET_EVERY % LOOK_EVERY == 0, "each is one of them");
+_Static_assert(NET_EVERY % LOOK_EVERY == 0, "each is one of them");
 
-/* What must not be starved by local work. True: the scheduler loop should see to it; *g: else who comes first, if anybody. */
+/* What must not be starved by local work. True: the scheduler loop should see to it; *g: else who comes first, if anybody. The global queue is asked first: timers can be due, and the network worth a
+ * look, each time, and they lose one look of many. */
 static bool look_around(struct m *m, unsigned tick, struct g **g)
 {
         struct p *p = m->p;
 
+        if (gq_turn(p)) {
+                if (p->id >= (int)load_rlx(&rni_sched.nprocs))   /* rlx: seen sooner or later */
+                        return true;   /* to retire it */
+                if (unlikely(load_rlx(&rni_sched.stack_waiters) != 0))   /* rlx: seen sooner or later */
+                        rni_stacks_share(m);
+                *g = load_rlx(&rni_sched.gq_n) ? rni_gq_get_few(p) : NULL;   /* rlx: a hint; the get locks */
+                if (*g)
+                        return false;
+        }
         if (unlikely(timers_due(p)))
                 return true;   /* a timer may fire into an object that our caller has locked */
-        if (tick % NET_EVERY == 0 && rni_net_due())
-                return true;
-        if (tick % GLOBAL_EVERY != 0)
-                return false;
-        if (p->id >= (int)load_rlx(&rni_sched.nprocs))   /* rlx: seen sooner or later */
-                return true;   /* to retire it */
-        if (unlikely(load_rlx(&rni_sched.stack_waiters) != 0))   /* rlx: seen sooner or later */
-                rni_stacks_share(m);
-        *g = load_rlx(&rni_sched.gq_n) ? rni_gq_get_few(p) : NULL;   /* rlx: a hint; the get locks */
-        return false;
+        return tick % NET_EVERY == 0 && rni_net_due();
 }
 
 /* The next G of m's P, or NULL if the scheduler loop should look. */
@@ -358,10 +358,18 @@ static inline struct g *take_turns(struct m *m, struct g *g)
 /* False: there is nobody else. */
 static rni_noinline bool yield_to_any(struct m *m, struct g *g, struct g **next)
 {
+        bool again = false;
+
         *next = pick(m);
-        if (!*next && timers_due(m->p) && rni_run_due_timers(m->p, rni_clock()))
-                *next = pick(m);
-        if (!*next && rni_net_due() && rni_net_look())
+        if (!*next && timers_due(m->p)) {
+                rni_run_due_timers(m->p, rni_clock());
+                again = true;
+        }
+        if (!*next && rni_net_due()) {
+                rni_net_look();
+                again = true;
+        }
+        if (again)   /* that may have been why nobody was picked */
                 *next = pick(m);
         if (!*next && load_rlx(&m->stop) == 0) {   /* rlx: as in pick */
                 bool surplus = m->p->id >= (int)load_rlx(&rni_sched.nprocs);   /* rlx: seen sooner or later */

@@ -168,39 +168,9 @@ static void a_call_may_start_the_next_and_sleep(void)
         rn_unref(done);
 }
 
-static void bounce(rn_chan(int) in, rn_chan(int) out, atomic_bool *stop)
-{
-        do {
-                rn_send(out, 1);
-                rn_wait(in);
-        } while (!atomic_load(stop));
-        rn_close(out);
-}
-
-static void answer(rn_chan(int) in, rn_chan(int) out)
-{
-        while (rn_wait(in))
-                rn_send(out, 1);
-}
-
 static void set(atomic_bool *b)
 {
         atomic_store(b, true);
-}
-
-/* It would never end if the call were starved. */
-static void a_call_is_not_starved_by_a_busy_pair(void)
-{
-        rn_chan(int) ping = rn_make(int, 0), pong = rn_make(int, 0);
-        atomic_bool stop = false;
-        rn_wg wg = { { 0 } };
-
-        rn_wg_go(&wg, answer, ping, pong);
-        rn_wg_go(&wg, bounce, pong, ping, &stop);
-        rn_unref(rn_after_func(0, set, &stop));
-        rn_wg_wait(&wg);
-        rn_unref(ping);
-        rn_unref(pong);
 }
 
 static void read_plain(const int *x, rn_chan(int) c)
@@ -667,7 +637,6 @@ static const struct behave_test tests[] = {
         BEHAVE_BOTH(a_timer_of_no_time_is_never_missed),
         BEHAVE_BOTH(a_call_runs_in_a_goroutine_of_its_own),
         BEHAVE_BOTH(a_call_may_start_the_next_and_sleep),
-        BEHAVE(a_call_is_not_starved_by_a_busy_pair),
         BEHAVE_BOTH(all_before_the_start_of_a_timer_happens_before_the_call),
         BEHAVE_BOTH(stop_before_firing_is_true_once_and_nothing_fires),
         BEHAVE_BOTH(stop_takes_back_a_value_that_nobody_has_received),
