@@ -17,7 +17,7 @@ struct result {
         int steps;
 };
 
-static int collatz_steps(long n)
+static int collatz_steps(int64_t n) /* on their way they exceed 32 bits */
 {
         int steps = 0;
 

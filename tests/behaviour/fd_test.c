@@ -458,7 +458,7 @@ static void race_write(struct racing *r)
 
         while ((n = rn_fd_write(r->e.w, "1234567890", 10)) == 10)
                 continue;
-        CHECK(n == -EBADF || n == -EPIPE);
+        CHECK(n == -EBADF || n == -EPIPE || n == -ECONNRESET);   /* the last by a socket whose other end goes, unread, while we are in the call */
 }
 
 static void close_races_with_reads_and_writes(void)

@@ -115,15 +115,16 @@ static void give_in_strides(size_t n)
 static void given_child(void)
 {
         size_t before = resident(), full, count, zero = 0;
+        bool counts = MANY > 10000 && !checked() && !emulated();   /* the system counts resident pages by dozens */
 
         take_many(MANY);
         count = rni_gslab_count();
         for (size_t i = 0; i < MANY; i++)
                 *slots[i] = 1;
         full = resident();
-        CHECK(checked() || emulated() || full > before + MANY / 2 * RNI_GSLOT);
+        CHECK(!counts || full > before + MANY / 2 * RNI_GSLOT);
         give_in_strides(MANY);
-        CHECK(checked() || emulated() || resident() < before + (full - before) / 4);
+        CHECK(!counts || resident() < before + (full - before) / 4);
         for (size_t i = 0; i < MANY; i++)
                 zero += *slots[i] == 0;   /* a late reader may look */
         CHECK(zero >= MANY - 2 * rni_page / RNI_GSLOT);
