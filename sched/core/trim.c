@@ -52,6 +52,7 @@ static bool trim_unused(int64_t now)
         if (stacks || gs)
                 return true;
         rni_gq_trim();
+        rni_small_trim();
         store_rlx(&over_at, empty_caches() || much() ? now + period : 0);   /* rlx: nothing else hangs on it */
         return false;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Stacks smaller than a page, for goroutines whose frames are known: several lie in one page, without a
  * guard between them, so a canary tells afterwards who overran his. They are slots of chunks, each of
- * one class of sizes; a chunk whose slots are all free is unmapped, but for the last one of its class.
+ * one class of sizes; a chunk whose slots are all free is unmapped, but for the last one of its class, until a trim.
  *
  *      chunk: [ struct chunk | room for a report ] [ canary | usable | header ] x nslots
  *
@@ -99,6 +99,12 @@ static char *take(struct chunk *c)
         return (char *)s + SLOT_HEADER + RNI_LINE / 2 - slot_bytes(c->class);
 }
 
+static void unmap(struct chunk *c)
+{
+        fetch_add(&bytes_mapped, (size_t)0 - CHUNK_BYTES);
+        rni_vm_free(c, CHUNK_BYTES);
+}
+
 size_t rni_small_bytes(void)
 {
         return load_rlx(&bytes_mapped); /* a number for statistics */
@@ -150,6 +156,22 @@ void rni_small_put(struct stack *s)
         memlock_drop(&lock);
         if (!all)
                 return;
-        fetch_add(&bytes_mapped, (size_t)0 - CHUNK_BYTES);
-        rni_vm_free(c, CHUNK_BYTES);
+        unmap(c);
+}
+
+void rni_small_trim(void)
+{
+        for (size_t class = 0; class < CLASSES; class++) {
+                struct chunk *c;
+                bool idle;
+
+                memlock_take(&lock);
+                c = with_free[class];
+                idle = c && c->nfree == c->nslots && !c->next;   /* behind others, which are in use, it stays */
+                if (idle)
+                        unlink_chunk(c);
+                memlock_drop(&lock);
+                if (idle)
+                        unmap(c);
+        }
 }

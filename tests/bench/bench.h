@@ -52,10 +52,10 @@ static inline void must(bool right, const char *what)
         }
 }
 
-/* KiB of this process by a name in /proc/self/status. */
-static inline double status_kib(const char *name)
+/* KiB of this process by a name in a file of /proc/self. */
+static inline double proc_kib(const char *file, const char *name)
 {
-        FILE *f = fopen("/proc/self/status", "r");
+        FILE *f = fopen(file, "r");
         size_t length = strlen(name);
         char line[256];
         double kib = 0;
@@ -67,6 +67,11 @@ static inline double status_kib(const char *name)
         if (f)
                 fclose(f);
         return kib;
+}
+
+static inline double status_kib(const char *name)
+{
+        return proc_kib("/proc/self/status", name);
 }
 
 static inline int bench_main(char **argv, const struct work *works, size_t n)

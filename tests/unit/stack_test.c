@@ -371,6 +371,30 @@ static void odd_child(void)
 }
 CHILD_TEST(other_sizes_are_mappings_of_their_own, odd_child, NULL)
 
+static void kept_child(void)
+{
+        enum { N = 1000, SMALL = 700 };
+        struct stack_cache c = { 0 };
+        struct stack *first;
+        size_t bytes = rni_stack_bytes();
+
+        for (int round = 0; round < 2; round++) {
+                first = rni_stack_get(&c, SMALL);
+                CHECK(first && first->guard == RNI_GUARD_CANARY);
+                for (int i = 1; i < N; i++)
+                        CHECK((crowd[i] = rni_stack_get(&c, SMALL)) != NULL);
+                for (int i = 1; i < N; i++)
+                        rni_stack_put(&c, crowd[i]);
+                rni_small_trim();
+                first->floor[0] = first->hi[-1] = 1;   /* in use: it stays */
+                rni_stack_put(&c, first);
+                CHECK(rni_stack_bytes() > bytes);
+                rni_small_trim();
+                CHECK(rni_stack_bytes() == bytes);
+        }
+}
+CHILD_TEST(a_trim_takes_the_last_chunk_of_small_stacks, kept_child, NULL)
+
 static void size_child(void)
 {
         static const struct { const char *env; size_t usable, guard; } want[] = {
@@ -562,6 +586,7 @@ int main(void)
                 cmocka_unit_test(surplus_is_used_again_while_resident),
                 cmocka_unit_test(a_trim_spares_what_was_needed_since_the_last),
                 cmocka_unit_test(other_sizes_are_mappings_of_their_own),
+                cmocka_unit_test(a_trim_takes_the_last_chunk_of_small_stacks),
                 cmocka_unit_test(size_from_the_environment),
                 cmocka_unit_test(short_of_addresses_is_null_in_the_end),
                 cmocka_unit_test(nobody_gets_a_stack_that_somebody_has),
