@@ -9,19 +9,18 @@
 
 a32 rni_lock_sleepers[SPOTS];
 
-enum { SPINS = 40, LONGEST_PAUSE = 32 };
+enum { SPINS = 20, PAUSE = 64 };   /* PAUSE: about a microsecond */
 
-/* A holder that runs lets go in less than a pause, but takes the lock again as soon if that is all it does, and a look that finds it free would be too late to take it: so each try is an attempt. The pauses grow,
- * to let holders work undisturbed; tens of microseconds of them mean that the holder has lost its processor. */
+/* A holder that runs lets go in a fraction of a pause, but takes the lock again as soon if that is all it does, and a look that finds it free would be too late to take it: so each try is an attempt. The pauses are
+ * long, the first one too: who tries again at once takes the line away after each operation of the other, and each of them then costs the line's way there and back. After a pause the other has done dozens of
+ * them in its own cache, and then we have. Tens of microseconds mean that the holder has lost its processor. */
 void rni_lock_slow(struct lock *l)
 {
-        for (int i = 0, pause = 1; i < SPINS; i++) {
-                for (int k = 0; k < pause; k++)
+        for (int i = 0; i < SPINS; i++) {
+                for (int k = 0; k < PAUSE; k++)
                         cpu_relax();
                 if (cas_acq(&l->word, 0, 1))   /* acq: pairs with rel in lock_release */
                         return;
-                if (pause < LONGEST_PAUSE)
-                        pause *= 2;
         }
         fetch_add(&l->sleepers, 1);
         fetch_add(&rni_lock_sleepers[rni_spot(l)], 1);

@@ -78,7 +78,7 @@ static void await_turns(struct crowd *c, int n)
 }
 
 /* A processor too many goes although those on it always have work: then nobody else comes between two yields. But for whom the machine stops there, and whose processor
- * is retaken, a few times in a slice of 10 ms. */
+ * is retaken, a few times in 10 ms. */
 static void a_busy_processor_retires_when_their_number_falls(void)
 {
         enum { TURNS = 1000, A_FEW = 4 };
@@ -151,7 +151,7 @@ static void select_and_yield_loops_make_progress(void)
 
 /* -- at the same time -- */
 
-/* What never leaves its processor loses it after 10 ms to those who wait. So that others ran meanwhile proves something only if no processor
+/* What never leaves its processor loses it after some milliseconds to those who wait. So that others ran meanwhile proves something only if no processor
  * was taken; on a machine that is busy with something else that may need some tries. */
 enum { TRIES = 200 };
 
