@@ -164,6 +164,8 @@ static inline struct g *get(struct p *p, struct g **some, unsigned most)
         prefetch(some, n);
         for (unsigned i = 1; i < n; i++)
                 runq_put(&p->runq, some[i]);
+        if (n > 1)
+                rni_wake_p();   /* who looked meanwhile found them neither there nor here */
         return n ? some[0] : NULL;
 }
 

@@ -317,13 +317,11 @@ void rni_ready_list(struct g_list *l)
         rni_wake_p();
 }
 
+/* Others are woken although there is no more work than before: who looked between the next one's leaving the queue and this one's coming saw none, and the next one may never come back. */
 static void commit_yield(struct g *g, void *arg)
 {
-        struct m *m = rni_self();
-
         (void)arg;
-        if (unlikely(!m->p) || unlikely(!runq_put(&m->p->runq, g)))
-                rni_submit(m, g, false);
+        rni_submit(rni_self(), g, false);
 }
 
 void rni_wait_for_p(struct m *m)

@@ -224,6 +224,29 @@ static void pair_of_hogs_and_light_pair_share_time_within_a_factor_of_20(void)
                             alone[0], took[0], alone[1], took[1], together[0], together[1]);
 }
 
+/* -- somebody who never gives way -- */
+
+static void keeps_it(atomic_bool *here, const atomic_bool *stop)
+{
+        atomic_store(here, true);
+        while (!atomic_load(stop))
+                continue;
+}
+
+/* Others are idle or going idle while we change places with it; one of them has to find us. */
+static void who_gives_way_to_a_loop_is_found_by_others(void)
+{
+        for (int i = 0; i < BEHAVE_SCALE(rn_maxprocs(0) > 1 ? 300 : 20); i++) {
+                atomic_bool here = false, stop = false;
+                rn_wg wg = { { 0 } };
+
+                rn_wg_go(&wg, keeps_it, &here, &stop);
+                BEHAVE_UNTIL(atomic_load(&here));
+                atomic_store(&stop, true);
+                rn_wg_wait(&wg);
+        }
+}
+
 /* -- who is left over when a queue is full -- */
 
 enum { TOO_MANY = 600 };   /* for a processor's queue */
@@ -295,6 +318,7 @@ static const struct behave_test tests[] = {
         BEHAVE_BOTH(pair_that_wakes_each_other_does_not_starve_a_third),
         BEHAVE(a_call_is_not_starved_by_a_busy_pair),
         BEHAVE(pair_of_hogs_and_light_pair_share_time_within_a_factor_of_20),
+        BEHAVE(who_gives_way_to_a_loop_is_found_by_others),
         BEHAVE(all_run_beside_pairs_that_compute_while_one_waits_for_a_descriptor),
         BEHAVE(all_run_beside_goroutines_whose_timers_are_always_due),
 };
