@@ -298,7 +298,7 @@ static void reads_a_byte(int fd)
 /* Each turn takes so long that it is time to look at the network again. */
 static void all_run_beside_pairs_that_compute_while_one_waits_for_a_descriptor(void)
 {
-        static const long work[PAIRS] = { 1000000, 1000000, 1000000, 1000000 };
+        static const long work[PAIRS] = { 100000, 100000, 100000, 100000 };
         long count[PAIRS];
         rn_wg wg = { { 0 } };
         int ends[2];

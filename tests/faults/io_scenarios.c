@@ -325,6 +325,7 @@ static int processes(void)
 static void hang_around(struct link *l, rn_chan(int) c)
 {
         rn_set_name("dumped");
+        atomic_fetch_add(&l->bytes, 1);
         (void)rn_wait(c);
         rn_wg_done(&l->wg);
 }
@@ -341,7 +342,7 @@ static int dumps(void)
         rn_wg_add(&l->wg, 5);
         for (int i = 0; i < 5; i++)
                 rn_go(hang_around, l, c);
-        for (int i = 0; i < 5; i++)
+        while (atomic_load(&l->bytes) < 5)
                 rn_yield();
         rn_dump(fd);
         rn_close(c);
