@@ -287,7 +287,7 @@ static void goroutines_that_are_left_go_with_their_stacks(void)
                 CHECK(rn_sim_run(&o, NULL, wait_in_all_ways) != 0);
         }
         rn_stats_get(&after, sizeof after);
-        CHECK_EQ(after.goroutines, before.goroutines);
+        CHECK(after.goroutines <= before.goroutines);   /* fewer: the one of the test before was still ending */
         /* Each P keeps some 64 of 256 KiB, and slabs are of 64 MiB: 512 MiB is a quarter of what 200 runs of 40 would leave. */
         CHECK(after.stack_bytes <= before.stack_bytes + (512 << 20));
 }
