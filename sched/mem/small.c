@@ -154,9 +154,8 @@ void rni_small_put(struct stack *s)
         if (all)
                 unlink_chunk(c);
         memlock_drop(&lock);
-        if (!all)
-                return;
-        unmap(c);
+        if (all)
+                unmap(c);
 }
 
 void rni_small_trim(void)
