@@ -104,15 +104,13 @@ static void look(struct g_list *out)
         store_rel(&net.looking, 0);   /* rel: pairs with the CAS above */
 }
 
-bool rni_net_look(void)
+void rni_net_look(void)
 {
         struct g_list l = { NULL, NULL, 0 };
 
         look(&l);
-        if (l.n == 0)
-                return false;
-        rni_ready_list(&l);
-        return true;
+        if (l.n)
+                rni_ready_list(&l);
 }
 
 struct g *rni_net_find(void)

@@ -81,9 +81,9 @@ static inline bool rni_net_due(void)
         return unlikely(rni_net_awaited()) && rni_net_stale(rni_clock());
 }
 
-/* Looks without waiting and readies who can go on; true if anybody can. Entered, no lock held. */
-bool rni_net_look(void);
-/* The same; one goroutine, RUNNABLE, is the caller's to run. NULL: none. */
+/* Looks without waiting and readies who can go on. Entered, no lock held. */
+void rni_net_look(void);
+/* The same, but one goroutine, RUNNABLE, is the caller's to run. NULL: none. */
 struct g *rni_net_find(void);
 
 /* The keeper's wait. False: the deadline has come, or b has events. Not entered. */
