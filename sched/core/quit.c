@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT
  * SIGQUIT: every goroutine's state and backtrace, then exit status 2, as a Go program does. Done in the handler itself, wherever it lands: the dump allocates nothing and
- * takes no lock, and the thread that it interrupted resumes no goroutine meanwhile. Only installed where SIGQUIT has its default action. */
+ * takes no lock, and the thread that it interrupted resumes no goroutine meanwhile. Only installed where SIGQUIT has its default action.
+ *
+ * Under TSan a thread of its own does it. The handler may have interrupted TSan's runtime, and the trace enters it again: libgcc's unwinder calls pthread_once, for which TSan takes locks that
+ * the interrupted thread may hold, or reads a state that it was just changing (1 of 100 dumps hung, 1 of 1,000 died of SIGSEGV). */
 #include "sched/core/boot.h"
 #include "sched/core/hook.h"
 #include "sched/core/sched.h"
 
-static void on_quit(int sig, siginfo_t *si, void *uc)
+static _Noreturn void quit(void)
 {
         struct rni_out o;
 
-        (void)sig;
-        (void)si;
-        (void)uc;
         rni_die_begin();
         rni_out_init(&o, 2);
         rni_out_fmt(&o, "SIGQUIT: quit\n");
@@ -20,10 +20,64 @@ static void on_quit(int sig, siginfo_t *si, void *uc)
         rni_die_end();
 }
 
+#if RNI_TSAN
+
+enum { QUITTER_STACK = 64 * 1024 };
+static a32 asked;        /* a futex */
+static pid_t quitters;   /* the process that has the thread: the child of a fork has none */
+
+static void quitter(void *arg)
+{
+        (void)arg;
+        while (!load_acq(&asked))   /* acq: pairs with rel in on_quit */
+                rni_futex_wait(&asked, 0);
+        rni_m();   /* who freezes the world is known to it */
+        quit();
+}
+
+static void on_quit(int sig, siginfo_t *si, void *uc)
+{
+        (void)sig;
+        (void)si;
+        (void)uc;
+        if (getpid() != quitters)
+                quit();
+        store_rel(&asked, 1);   /* rel: pairs with acq in quitter */
+        rni_futex_wake(&asked, 1);
+}
+
+static void start_quitter(void)
+{
+        int err = rni_thread_start(quitter, NULL, QUITTER_STACK, true);
+
+        if (err != 0)
+                rni_fatal("cannot start the thread that dumps at SIGQUIT: error %d", -err);
+        fetch_add(&rni_boot_helpers, 1);
+        quitters = getpid();
+}
+
+#else
+
+static void on_quit(int sig, siginfo_t *si, void *uc)
+{
+        (void)sig;
+        (void)si;
+        (void)uc;
+        quit();
+}
+
+static void start_quitter(void)
+{
+}
+
+#endif
+
 void rni_quit_init(void)
 {
         struct sigaction was_default;
 
-        if (rni_sig_is_default(SIGQUIT))
-                rni_sig_install(SIGQUIT, on_quit, &was_default);
+        if (!rni_sig_is_default(SIGQUIT))
+                return;
+        start_quitter();
+        rni_sig_install(SIGQUIT, on_quit, &was_default);
 }

@@ -68,7 +68,8 @@ static atomic_int in_c;
 static void in_c_for_good(void)
 {
         atomic_fetch_add(&in_c, 1);
-        pause();
+        for (;;)
+                pause();
 }
 
 CASE(quit_while_in_c)
