@@ -394,6 +394,7 @@ static bool advance(struct sim *s)
 {
         int64_t when;
 
+        rni_timers_sweep(&s->p->timers);   /* the clock does not stop where nobody is woken */
         if (!rni_timers_awaited(&s->p->timers))
                 return false;
         when = rni_timers_min(&s->p->timers);

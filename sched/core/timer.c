@@ -19,6 +19,12 @@ static struct timer *timer_of(const struct timer_entry *e)
         return e->who & 1 ? (struct timer *)(e->who - 1) : NULL;
 }
 
+/* Who stops a timer in the midst of the heap leaves its entry there with nobody in it. */
+static bool is_void(const struct timer_entry *e)
+{
+        return e->who == 0;
+}
+
 static struct g *g_of(const struct timer_entry *e)
 {
         return (struct g *)e->who;
@@ -83,6 +89,15 @@ static void take_out(struct timers *t, size_t i)
                 sift_down(h, t->n, i);
 }
 
+static void clean_head(struct timers *t)
+{
+        while (t->n > 0 && is_void(&t->heap[0])) {
+                take_out(t, 0);
+                t->nvoid--;
+        }
+        set_min(t);
+}
+
 void rni_timers_init(struct timers *t)
 {
         *t = (struct timers){ 0 };
@@ -125,6 +140,42 @@ void rni_timers_start(struct timers *h, struct timer *t, int64_t when)
         lock_release(&h->lock, RANK_TIMERS);
 }
 
+static bool entry_live(const struct timer_entry *e)
+{
+        return e->who & 1 || (!is_void(e) && load_rlx(&g_of(e)->claim) == e->wait);   /* rlx: a hint; the CAS in rni_timers_due decides */
+}
+
+static size_t sweep_locked(struct timers *t)
+{
+        size_t live = 0;
+
+        store_rlx(&t->stale, 0);   /* rlx: an estimate */
+        t->nvoid = 0;
+        for (size_t i = 0; i < t->n; i++)
+                if (entry_live(&t->heap[i]))
+                        place(t->heap, live++, t->heap[i]);
+        t->n = live;
+        for (size_t i = live / ARITY + 1; i-- > 0;)
+                if (i < live)
+                        sift_down(t->heap, live, i);
+        set_min(t);
+        return live;
+}
+
+/* Filling a hole takes as many cache misses as the heap has levels; a void entry takes one, and its share of a sweep. A void
+ * head may wake an M up for nobody, so there is none in a small heap. */
+static void leave_locked(struct timers *h, size_t i)
+{
+        if (h->n <= SWEEP_MIN || i == h->n - 1) {
+                take_out(h, i);
+                clean_head(h);
+                return;
+        }
+        h->heap[i].who = 0;
+        if (++h->nvoid >= h->n / 2)
+                sweep_locked(h);
+}
+
 bool rni_timer_stop(struct timer *t)
 {
         struct timers *h;
@@ -135,39 +186,14 @@ bool rni_timer_stop(struct timer *t)
                 lock_acquire(&h->lock, RANK_TIMERS);
                 here = load_rlx(&t->home) == aptr(h);   /* rlx: under the lock, if it is this one */
                 if (here) {
-                        size_t i = t->pos;
-
                         store_rlx(&t->home, 0);   /* rlx: under the lock */
-                        take_out(h, i);
-                        if (i == 0)
-                                set_min(h);
+                        leave_locked(h, t->pos);
                 }
                 lock_release(&h->lock, RANK_TIMERS);
                 if (here)
                         return true;
         }
         return false;
-}
-
-static bool entry_live(const struct timer_entry *e)
-{
-        return e->who & 1 || load_rlx(&g_of(e)->claim) == e->wait;   /* rlx: a hint; the CAS in rni_timers_due decides */
-}
-
-static size_t sweep_locked(struct timers *t)
-{
-        size_t live = 0;
-
-        store_rlx(&t->stale, 0);   /* rlx: an estimate */
-        for (size_t i = 0; i < t->n; i++)
-                if (entry_live(&t->heap[i]))
-                        place(t->heap, live++, t->heap[i]);
-        t->n = live;
-        for (size_t i = live / ARITY + 1; i-- > 0;)
-                if (i < live)
-                        sift_down(t->heap, live, i);
-        set_min(t);
-        return live;
 }
 
 size_t rni_timers_sweep(struct timers *t)
@@ -180,6 +206,14 @@ size_t rni_timers_sweep(struct timers *t)
         return live;
 }
 
+static bool entry_awaited(const struct timer_entry *e)
+{
+        struct timer *t = timer_of(e);
+
+        return t ? t->class->awaited(t) : entry_live(e);
+}
+
+/* Asked whenever the last M goes to sleep, so it begins where it found somebody the last time: as a rule one look, however many there are. */
 bool rni_timers_awaited(struct timers *t)
 {
         bool any = false;
@@ -187,11 +221,11 @@ bool rni_timers_awaited(struct timers *t)
         if (rni_timers_min(t) == TIMER_NEVER)
                 return false;
         lock_acquire(&t->lock, RANK_TIMERS);
-        sweep_locked(t);
-        for (size_t i = 0; i < t->n && !any; i++) {
-                struct timer *timer = timer_of(&t->heap[i]);
-
-                any = !timer || timer->class->awaited(timer);
+        for (size_t left = t->n; left > 0 && !any; left--) {
+                if (t->witness >= t->n)
+                        t->witness = 0;
+                any = entry_awaited(&t->heap[t->witness]);
+                t->witness += !any;
         }
         lock_release(&t->lock, RANK_TIMERS);
         return any;
@@ -230,9 +264,12 @@ void rni_timers_due(struct timers *t, int64_t now, struct due *out)
                 struct timer_entry e = t->heap[0];
 
                 take_out(t, 0);
-                due_one(&e, out);
+                if (is_void(&e))
+                        t->nvoid--;
+                else
+                        due_one(&e, out);
         }
-        set_min(t);
+        clean_head(t);
         lock_release(&t->lock, RANK_TIMERS);
 }
 
@@ -258,7 +295,7 @@ void rni_timers_drop(struct timers *t)
         san_acquire(t);   /* as in push */
         free(t->heap);
         t->heap = NULL;
-        t->cap = 0;
+        t->cap = t->nvoid = 0;
         store_rlx(&t->stale, 0);   /* rlx: nobody else knows of it */
 }
 
@@ -274,12 +311,14 @@ void rni_timers_move(struct timers *from, struct timers *to)
         for (size_t i = 0; i < from->n; i++) {
                 struct timer *t = timer_of(&h[i]);
 
+                if (is_void(&h[i]))
+                        continue;
                 if (t)
                         store_rlx(&t->home, aptr(to));   /* rlx: under both locks */
                 push(to, h[i]);
         }
         from->heap = NULL;
-        from->n = from->cap = 0;
+        from->n = from->cap = from->nvoid = 0;
         set_min(from);
         set_min(to);
         lock_release(&second->lock, RANK_TIMERS);

@@ -47,14 +47,16 @@ struct timer {
 
 struct timer_entry {
         int64_t when;
-        uintptr_t who;                /* struct g *, or struct timer * | 1 */
+        uintptr_t who;                /* struct g *, or struct timer * | 1; 0: void */
         AO_t wait;                    /* g->claim of the wait it belongs to */
 };
 
 struct timers {
-        struct lock lock;             /* RANK_TIMERS: heap, n, cap */
+        struct lock lock;             /* RANK_TIMERS */
         struct timer_entry *heap;
         size_t n, cap;
+        size_t nvoid;                 /* entries with nobody in them */
+        size_t witness;               /* where an awaited one was found; under the lock */
         aword stale;                  /* entries of goroutines known to be dead; added without the lock */
         a64 min_when;                 /* of heap[0], or TIMER_NEVER; written under the lock, read anywhere */
 };

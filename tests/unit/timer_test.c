@@ -199,12 +199,95 @@ static void timers_start_stop_and_fire_in_any_order(void **state)
                         start(&h, one, rni_rand_below(&rand, 10000));
                         pending++;
                 }
-                assert_int_equal(h.n, MANY + pending);
+                assert_int_equal(h.n - h.nvoid, MANY + pending);
         }
         assert_int_equal(fire_until(&h, 4999) + fire_until(&h, 10000), pending);
         assert_int_equal(h.n, MANY);
+        assert_int_equal(h.nvoid, 0);
         free(h.heap);
         free(gs);
+        free(t);
+}
+
+/* Here a hole in the midst is filled at once. */
+static void a_small_heap_keeps_its_order(void **state)
+{
+        enum { SMALL = 30, TIMES = 100 };
+
+        (void)state;
+        for (uint64_t seed = 1; seed <= 50; seed++) {
+                struct timers h;
+                struct thing *t = things(SMALL);
+                uint64_t rand = seed;
+                size_t due[TIMES] = { 0 };
+
+                rni_timers_init(&h);
+                for (int i = 0; i < SMALL; i++)
+                        start(&h, &t[i], rni_rand_below(&rand, TIMES));
+                for (int i = 0; i < SMALL; i += 2) {
+                        assert_true(rni_timer_stop(&t[i].timer));
+                        due[t[i + 1].when]++;
+                }
+                assert_int_equal(h.n, SMALL / 2);
+                for (int now = 0; now < TIMES; now++)
+                        assert_int_equal(fire_until(&h, now), due[now]);
+                free(h.heap);
+                free(t);
+        }
+}
+
+/* In every order: the void entries are at most as many as the others, and a few; the last ones leave nothing behind. */
+static void stopped_timers_are_swept_before_they_pile_up(void **state)
+{
+        (void)state;
+        for (uint64_t seed = 1; seed <= 20; seed++) {
+                struct timers h;
+                struct thing *t = things(MANY);
+                uint64_t rand = seed;
+
+                rni_timers_init(&h);
+                for (int i = 0; i < MANY; i++)
+                        start(&h, &t[i], i);
+                for (int left = MANY, first = 0; left > 0; left--) {
+                        struct thing *one = &t[first];
+
+                        if (seed > 1 && left > 1)   /* 1: always the first */
+                                while (!(one = &t[rni_rand_below(&rand, MANY)])->timer.home)
+                                        continue;
+                        assert_true(rni_timer_stop(&one->timer));
+                        while (first < MANY && !t[first].timer.home)
+                                first++;
+                        assert_true(rni_timers_min(&h) <= (first < MANY ? first : TIMER_NEVER));
+                        if (h.n <= 32)
+                                assert_int_equal(rni_timers_min(&h), first < MANY ? first : TIMER_NEVER);
+                        assert_int_equal(h.n - h.nvoid, left - 1);
+                        assert_true(h.nvoid <= h.n / 2 + 32);
+                }
+                assert_int_equal(h.n, 0);
+                free(h.heap);
+                free(t);
+        }
+}
+
+static void a_moved_heap_leaves_void_entries_behind(void **state)
+{
+        struct timers from, to;
+        struct thing *t = things(60);
+
+        (void)state;
+        rni_timers_init(&from);
+        rni_timers_init(&to);
+        for (int i = 0; i < 60; i++)
+                start(&from, &t[i], i);
+        for (int i = 1; i < 20; i++)
+                assert_true(rni_timer_stop(&t[i].timer));
+        assert_true(from.nvoid > 0);
+        rni_timers_move(&from, &to);
+        assert_int_equal(to.n, 41);
+        assert_int_equal(to.nvoid, 0);
+        assert_int_equal(from.nvoid, 0);
+        assert_int_equal(fire_until(&to, 60), 41);
+        free(to.heap);
         free(t);
 }
 
@@ -348,6 +431,9 @@ int main(void)
                 cmocka_unit_test(stale_entries_are_swept_before_they_pile_up),
                 cmocka_unit_test(a_retired_heap_moves_whole),
                 cmocka_unit_test(timers_start_stop_and_fire_in_any_order),
+                cmocka_unit_test(a_small_heap_keeps_its_order),
+                cmocka_unit_test(stopped_timers_are_swept_before_they_pile_up),
+                cmocka_unit_test(a_moved_heap_leaves_void_entries_behind),
                 cmocka_unit_test(a_timer_whose_object_is_going_does_not_fire),
                 cmocka_unit_test(only_what_can_make_somebody_run_counts_against_a_deadlock),
                 cmocka_unit_test(a_moved_timer_is_stopped_where_it_is),
