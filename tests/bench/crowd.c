@@ -45,10 +45,11 @@ static void wait_at(rn_recv_chan(long) gate, rn_wg *running, rn_wg *ended)
         rn_wg_done(ended);
 }
 
-/* n goroutines wait on one channel: start to all running, memory of each, close to all ended. */
+/* n goroutines wait on one channel: start to all running, memory of each, close to all ended; on stacks of -stack bytes, if that is given. */
 static void parked(void)
 {
         const long n = option("-n", 1000000);
+        const rn_attr attr = { .stack = (size_t)option("-stack", 0) };
         double rss = status_kib("VmRSS"), pte = status_kib("VmPTE");
         rn_chan(long) gate = rn_make(long, 0);
         rn_wg running = { 0 }, ended = { 0 };
@@ -57,7 +58,7 @@ static void parked(void)
         rn_wg_add(&running, (int)n);
         rn_wg_add(&ended, (int)n);
         for (long i = 0; i < n; i++)
-                rn_go(wait_at, gate, &running, &ended);
+                must(rn_go_attr(&attr, wait_at, gate, &running, &ended) == 0, "start");
         rn_wg_wait(&running);
         print_ms("ms_spawn", start);
         print_value("bytes_resident", (status_kib("VmRSS") - rss) * 1024 / (double)n);
