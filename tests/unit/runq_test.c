@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The run queue from within: order, overflow, stealing half, and its promise under real stealers: each G comes out exactly once,
- * and a queue that holds work is never seen empty. */
+ * and a queue that holds work is never seen empty. And who knows of the stealers. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,10 @@
 
 #include <cmocka.h>
 
+#include <runnel/go.h>
+
 #include "sched/core/runq.h"
+#include "sched/core/sched.h"
 
 enum { ITEMS = 200000, STEALERS = 2 };
 
@@ -218,6 +221,20 @@ static void a_queue_that_holds_work_is_never_seen_empty(void **state)
         free(shared);
 }
 
+/* Before there is a second P, and for good. */
+static void who_holds_the_first_is_told_of_the_others(void **state)
+{
+        (void)state;
+        rn_maxprocs(1);
+        assert_int_equal(load_rlx(&rni_sched.np), 1);   /* rlx: nobody else here */
+        assert_false(runq_shared(&rni_sched.allp[0]->runq));
+        rn_maxprocs(3);
+        assert_int_equal(load_rlx(&rni_sched.np), 3);   /* rlx: as above */
+        rn_maxprocs(1);
+        for (int i = 0; i < 3; i++)
+                assert_true(runq_shared(&rni_sched.allp[i]->runq));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -230,7 +247,9 @@ int main(void)
                 cmocka_unit_test(a_thief_takes_half_rounded_up_and_runnext_last),
                 cmocka_unit_test(each_comes_out_exactly_once_under_thieves),
                 cmocka_unit_test(a_queue_that_holds_work_is_never_seen_empty),
+                cmocka_unit_test(who_holds_the_first_is_told_of_the_others),
         };
 
+        setenv("RUNNEL_MAXPROCS", "1", 1);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
