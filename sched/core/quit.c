@@ -29,21 +29,20 @@ static pid_t quitters;   /* the process that has the thread: the child of a fork
 static void quitter(void *arg)
 {
         (void)arg;
-        while (!load_acq(&asked))   /* acq: pairs with rel in on_quit */
+        while (!load_acq(&asked))   /* acq: pairs with rel in ask_quitter */
                 rni_futex_wait(&asked, 0);
         rni_m();   /* who freezes the world is known to it */
         quit();
 }
 
-static void on_quit(int sig, siginfo_t *si, void *uc)
+/* In the handler. False: there is nobody. */
+static bool ask_quitter(void)
 {
-        (void)sig;
-        (void)si;
-        (void)uc;
         if (getpid() != quitters)
-                quit();
+                return false;
         store_rel(&asked, 1);   /* rel: pairs with acq in quitter */
         rni_futex_wake(&asked, 1);
+        return true;
 }
 
 static void start_quitter(void)
@@ -58,12 +57,9 @@ static void start_quitter(void)
 
 #else
 
-static void on_quit(int sig, siginfo_t *si, void *uc)
+static bool ask_quitter(void)
 {
-        (void)sig;
-        (void)si;
-        (void)uc;
-        quit();
+        return false;
 }
 
 static void start_quitter(void)
@@ -71,6 +67,15 @@ static void start_quitter(void)
 }
 
 #endif
+
+static void on_quit(int sig, siginfo_t *si, void *uc)
+{
+        (void)sig;
+        (void)si;
+        (void)uc;
+        if (!ask_quitter())
+                quit();
+}
 
 void rni_quit_init(void)
 {

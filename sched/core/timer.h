@@ -56,7 +56,7 @@ struct timers {
         struct timer_entry *heap;
         size_t n, cap;
         size_t nvoid;                 /* entries with nobody in them */
-        size_t witness;               /* where an awaited one was found; under the lock */
+        size_t witness;               /* where an awaited one was found */
         aword stale;                  /* entries of goroutines known to be dead; added without the lock */
         a64 min_when;                 /* of heap[0], or TIMER_NEVER; written under the lock, read anywhere */
 };
