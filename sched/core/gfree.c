@@ -51,6 +51,7 @@ static size_t fresh(struct g **out, size_t unbound)
         for (size_t i = 0; i < n; i++) {
                 struct g *g = out[i];
 
+                store_rlx(&g->state, G_DEAD);   /* rlx: it is. Who reads an untouched page before he writes to it has it mapped twice, the second time by telling all processors */
                 if (load_rlx(&g->claim) < load_rlx(&claim_floor))   /* rlx: raised before it was given back, which is under the slab's lock */
                         store_rlx(&g->claim, load_rlx(&claim_floor));   /* rlx: ours alone */
         }

@@ -25,7 +25,8 @@
 #include "sched/core/netpoll.h"
 #include "sched/core/sched.h"
 
-enum { STEAL_ROUNDS = 4, OBSERVE = 60, LOOKS = 64 };   /* OBSERVE: relaxations to see whether a victim is alive, 1 to 3 us */
+enum { STEAL_ROUNDS = 4, OBSERVE = 60 };   /* OBSERVE: relaxations to see whether a victim is alive, 1 to 3 us */
+enum { LOOKS = 40, APART_MOST = 512, PATIENCE = 5 };   /* APART_MOST: relaxations between looks, 10 to 25 us */
 #define LINGER INT64_C(2000000000)   /* how long a surplus M stays idle before its thread ends */
 enum { KEEP_LEAST = 4 };             /* idle Ms that stay, if there are fewer Ps */
 
@@ -346,8 +347,22 @@ static unsigned decisions(unsigned np)
         return sum;
 }
 
+/* Who only starts goroutines takes no decision, and may spend a microsecond on each whose memory is fresh: if there were starts lately, some looks pass before m believes that nothing happens. */
+static bool patient(struct m *m, unsigned np)
+{
+        unsigned starts = 0;
+
+        for (unsigned i = 0; i < np; i++)
+                starts += (unsigned)load_rlx(&sched.allp[i]->nspawned);   /* rlx: does it move? */
+        if (starts != m->starts_seen)
+                m->patience = PATIENCE;
+        m->starts_seen = starts;
+        return m->patience > 0 && m->patience-- > 0;
+}
+
 /* While others take decisions, work may come up any moment, and to be woken for it would cost them a system call each time: then we look for up to LOOKS times.
- * In between the processor is for whoever else wants it: another process, a thread in C code. */
+ * Each look takes lines that the others write at each turn, so the looks are further and further apart: at last by as much as it takes to be woken. In between the
+ * processor is for whoever else wants it: another process, a thread in C code. */
 static struct g *steal(struct m *m)
 {
         struct p *p = m->p;
@@ -363,7 +378,7 @@ static struct g *steal(struct m *m)
         }
         if (np == 1)
                 return NULL;
-        for (unsigned look = 0, before = decisions(np), now; look < LOOKS; look++, before = now) {
+        for (unsigned look = 0, apart = 1, before = decisions(np), now; look < LOOKS; look++, before = now) {
                 for (int round = 0; round < STEAL_ROUNDS; round++) {
                         struct g *g = steal_round(p, np, round == STEAL_ROUNDS - 1);
 
@@ -371,8 +386,11 @@ static struct g *steal(struct m *m)
                                 return g;
                 }
                 rni_cpu_yield();
+                for (unsigned i = 0; i < apart; i++)
+                        cpu_relax();
+                apart = apart < APART_MOST ? 2 * apart : apart;
                 now = decisions(np);
-                if (now == before || load_rlx(&m->stop) != 0 || deadline_passed())   /* rlx: ordered by the asker's heavy fence */
+                if ((now == before && !patient(m, np)) || load_rlx(&m->stop) != 0 || deadline_passed())   /* rlx: ordered by the asker's heavy fence */
                         break;
         }
         return NULL;

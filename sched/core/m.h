@@ -46,6 +46,7 @@ struct m {
         a32 stopped;                   /* stands still for the freeze of this number */
         bool idle;                     /* in sched.idle_m: under sched.lock */
         bool spinning;                 /* looks for work; counted in sched.nspinning */
+        unsigned starts_seen, patience;   /* all Ps' nspawned when it last looked for work in vain; how many more times it may do so */
         bool foreign;
         bool stays;                    /* its thread does not end: the initial one */
         unsigned budget;               /* channel fast paths left before the time slice is looked at */
