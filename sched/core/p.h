@@ -39,7 +39,6 @@ struct p {
         int64_t slice_start;           /* when the running slice was first seen, by the budget of channel fast paths */
         aword m;                       /* struct m *: the holder, for sysmon, who looks from outside; the right itself is m->p */
         struct p *idle_next;           /* sched.lock */
-        unsigned trim_tick;            /* tick at the end of the last period: trim.c; sched.lock, while idle */
         int id;
         a32 status;                    /* sched.lock writes */
 

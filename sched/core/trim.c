@@ -17,26 +17,17 @@ enum {
 };
 static a64 over_at;   /* when the period ends; 0: none has begun. Two who trim at the same time may both set it */
 
-/* What a P caches that has been idle all the period goes where others find it. Returns whether any P has cached much. */
-static bool empty_caches(void)
+/* What idle Ps cache goes where others find it, and the end of the next period. */
+static void empty_caches(void)
 {
-        bool many = false;
-
         lock_acquire(&sched.lock, RANK_SCHED);
         for (struct p *p = sched.idle_p; p; p = p->idle_next) {
-                unsigned tick = load_rlx(&p->tick);   /* rlx: nobody holds it */
-
                 if (p->stacks.n <= CACHED_STACKS && p->ngfree <= CACHED_GS)
                         continue;
-                if (p->trim_tick == tick) {
-                        rni_stacks_from(p);
-                        rni_g_free_from(p);
-                }
-                p->trim_tick = tick;
-                many = true;
+                rni_stacks_from(p);
+                rni_g_free_from(p);
         }
         lock_release(&sched.lock, RANK_SCHED);
-        return many;
 }
 
 static bool much(void)
@@ -47,13 +38,16 @@ static bool much(void)
 /* The end of a period. False: done. */
 static bool trim_unused(int64_t now)
 {
-        bool stacks = rni_stack_trim(true), gs = rni_g_trim(true);   /* a slice of each */
+        bool stacks, gs;
 
+        empty_caches();   /* first: what comes to the lists now has been there all the next period */
+        stacks = rni_stack_trim(true);
+        gs = rni_g_trim(true);   /* a slice of each */
         if (stacks || gs)
                 return true;
         rni_gq_trim();
         rni_small_trim();
-        store_rlx(&over_at, empty_caches() || much() ? now + period : 0);   /* rlx: nothing else hangs on it */
+        store_rlx(&over_at, much() ? now + period : 0);   /* rlx: nothing else hangs on it */
         return false;
 }
 
