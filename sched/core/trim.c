@@ -32,21 +32,21 @@ static void empty_caches(void)
 
 static bool much(void)
 {
-        return rni_gslab_count() > NO_BURST && (rni_stack_surplus() > FEW_STACKS || rni_g_surplus() > 0);
+        return rni_gslab_count() > NO_BURST && (rni_stack_surplus() > FEW_STACKS || rni_small_surplus() > 0 || rni_g_surplus() > 0);
 }
 
 /* The end of a period. False: done. */
 static bool trim_unused(int64_t now)
 {
-        bool stacks, gs;
+        bool stacks, small, gs;
 
         empty_caches();   /* first: what comes to the lists now has been there all the next period */
         stacks = rni_stack_trim(true);
+        small = rni_small_trim(true);
         gs = rni_g_trim(true);   /* a slice of each */
-        if (stacks || gs)
+        if (stacks || small || gs)
                 return true;
         rni_gq_trim();
-        rni_small_trim();
         store_rlx(&over_at, much() ? now + period : 0);   /* rlx: nothing else hangs on it */
         return false;
 }
@@ -56,9 +56,9 @@ bool rni_trim(bool all_idle)
         int64_t over = load_rlx(&over_at), now;   /* rlx: as above */
 
         if (all_idle) {
-                bool stacks = rni_stack_trim(false), gs = rni_g_trim(false);
+                bool stacks = rni_stack_trim(false), small = rni_small_trim(false), gs = rni_g_trim(false);
 
-                if (stacks || gs)
+                if (stacks || small || gs)
                         return true;
         }
         if (over == 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Stacks smaller than a page, for goroutines whose frames are known: several lie in one page, without a
  * guard between them, so a canary tells afterwards who overran his. They are slots of chunks, each of
- * one class of sizes; a chunk whose slots are all free is unmapped, but for the last one of its class, until a trim.
+ * one class of sizes; a chunk whose slots are all free serves whatever class next needs one, and is unmapped by a trim
+ * if none does, as stacks are given back (surplus.h).
  *
  *      chunk: [ struct chunk | room for a report ] [ canary | usable | header ] x nslots
  *
@@ -12,7 +13,9 @@
  * goroutine runs any more; the lowest slot has the room for that in the chunk.
  *
  * Invariant: a slot is above its chunk's fresh mark, on its chunk's list, or in somebody's hands; a chunk
- * is in its class's list exactly while it has a slot to give. Callers: stack.c. */
+ * is in its class's list exactly while it has a slot to give and one in use, and in the list of the unused
+ * while it has none in use. Callers: stack.c, trim. */
+#include "sched/base/surplus.h"
 #include "sched/mem/memlock.h"
 #include "sched/mem/slots.h"
 #include "sched/os/tools.h"
@@ -29,9 +32,13 @@ enum { CONTEXTS = 0 };
 #endif
 enum { LIBRARY_ROOM = FRAMES + CONTEXTS };
 enum { CHUNK_BYTES = 128 * 1024, REPORT_ROOM = 16 * 1024, STEP = 256, CLASSES = SLOT_SMALL / STEP };
+enum {
+        UNUSED_MOST = 8,        /* chunks that always stay: a megabyte */
+        TRIM = 16               /* chunks that are unmapped at a time */
+};
 
 struct chunk {
-        struct chunk *next, *prev;      /* of its class, with slots to give; under the lock */
+        struct chunk *next, *prev;      /* of its class, with slots to give, or of the unused, which have no prev; under the lock */
         struct stack *free;             /* by their lo; under the lock */
         size_t fresh;                   /* slots from here on were never taken; under the lock */
         size_t nfree;                   /* all that are not in use; under the lock */
@@ -41,6 +48,9 @@ struct chunk {
 
 static a32 lock;
 static struct chunk *with_free[CLASSES];        /* under the lock */
+static struct chunk *unused;                    /* newest first; under the lock */
+static a32 nunused;                             /* written under the lock */
+static struct surplus surplus;                  /* of the unused; under the lock */
 static aword bytes_mapped;
 
 /* An odd number of cache lines: headers of neighbours do not share sets of the cache. */
@@ -74,16 +84,40 @@ static void unlink_chunk(struct chunk *c)
                 c->next->prev = c->prev;
 }
 
-static struct chunk *new_chunk(size_t class)
+static struct chunk *map_chunk(void)
 {
         struct chunk *c = rni_vm_reserve(CHUNK_BYTES);
 
-        if (!c)
-                return NULL;
+        if (c)
+                fetch_add(&bytes_mapped, CHUNK_BYTES);
+        return c;
+}
+
+static void unmap_chunk(struct chunk *c)
+{
+        fetch_add(&bytes_mapped, (size_t)0 - CHUNK_BYTES);
+        rni_vm_free(c, CHUNK_BYTES);
+}
+
+static struct chunk *unused_pop(void)
+{
+        struct chunk *c = unused;
+
+        if (c) {
+                unused = c->next;
+                store_rlx(&nunused, load_rlx(&nunused) - 1);    /* under the lock */
+        }
+        return c;
+}
+
+/* All slots of c are fresh ones of that class. */
+static void begin_chunk(struct chunk *c, size_t class)
+{
         c->class = class;
         c->nslots = c->nfree = (CHUNK_BYTES - REPORT_ROOM) / slot_bytes(class);
-        fetch_add(&bytes_mapped, CHUNK_BYTES);
-        return c;
+        c->fresh = 0;
+        c->free = NULL;
+        link_chunk(c);
 }
 
 /* A slot of c, which has one; under the lock. */
@@ -97,12 +131,6 @@ static char *take(struct chunk *c)
                 return slot_lo(c, c->fresh++);
         c->free = (struct stack *)(void *)s->lo;
         return (char *)s + SLOT_HEADER + RNI_LINE / 2 - slot_bytes(c->class);
-}
-
-static void unmap(struct chunk *c)
-{
-        fetch_add(&bytes_mapped, (size_t)0 - CHUNK_BYTES);
-        rni_vm_free(c, CHUNK_BYTES);
 }
 
 size_t rni_small_bytes(void)
@@ -120,12 +148,16 @@ struct stack *rni_small_get(size_t usable)
         memlock_take(&lock);
         c = with_free[class];
         if (!c) {
-                memlock_drop(&lock);
-                c = new_chunk(class);
-                if (!c)
-                        return NULL;
-                memlock_take(&lock);
-                link_chunk(c);
+                c = unused_pop();
+                surplus_seen(&surplus, load_rlx(&nunused));     /* under the lock */
+                if (!c) {
+                        memlock_drop(&lock);
+                        c = map_chunk();
+                        if (!c)
+                                return NULL;
+                        memlock_take(&lock);
+                }
+                begin_chunk(c, class);
         }
         lo = take(c);
         memlock_drop(&lock);
@@ -143,34 +175,41 @@ struct stack *rni_small_get(size_t usable)
 void rni_small_put(struct stack *s)
 {
         struct chunk *c = s->chunk;
-        bool all;
 
         memlock_take(&lock);
         s->lo = (char *)c->free;
         c->free = s;
         if (c->nfree++ == 0)
                 link_chunk(c);
-        all = c->nfree == c->nslots && (c->prev || c->next);
-        if (all)
+        if (c->nfree == c->nslots) {
                 unlink_chunk(c);
+                c->next = unused;
+                unused = c;
+                store_rlx(&nunused, load_rlx(&nunused) + 1);    /* under the lock */
+        }
         memlock_drop(&lock);
-        if (all)
-                unmap(c);
 }
 
-void rni_small_trim(void)
+bool rni_small_trim(bool of_period)
 {
-        for (size_t class = 0; class < CLASSES; class++) {
-                struct chunk *c;
-                bool idle;
+        struct chunk *c[TRIM];
+        size_t spare, k = 0;
+        bool more;
 
-                memlock_take(&lock);
-                c = with_free[class];
-                idle = c && c->nfree == c->nslots && !c->next;   /* behind others, which are in use, it stays */
-                if (idle)
-                        unlink_chunk(c);
-                memlock_drop(&lock);
-                if (idle)
-                        unmap(c);
-        }
+        if (load_rlx(&nunused) <= (of_period ? 0 : UNUSED_MOST))        /* a hint: the next one looks again */
+                return false;
+        memlock_take(&lock);
+        spare = surplus_spare(&surplus, of_period, UNUSED_MOST);
+        while (k < spare && k < TRIM)
+                c[k++] = unused_pop();
+        more = surplus_trimmed(&surplus, of_period, UNUSED_MOST, spare, k, load_rlx(&nunused));         /* under the lock */
+        memlock_drop(&lock);
+        for (size_t i = 0; i < k; i++)
+                unmap_chunk(c[i]);
+        return more;
+}
+
+size_t rni_small_surplus(void)
+{
+        return load_rlx(&nunused);              /* a hint */
 }

@@ -71,8 +71,9 @@ void rni_stack_put(struct stack_cache *c, struct stack *s);
  * is above a rest that always stays. A load if there is no surplus. Any thread; for who has nothing
  * better to do. */
 bool rni_stack_trim(bool unused);
-/* And what the next burst of small stacks would find: chunks without any in use. */
-void rni_small_trim(void);
+/* The same for what the next burst of small stacks would find, chunks without any in use, and how many there are. */
+bool   rni_small_trim(bool unused);
+size_t rni_small_surplus(void);
 /* How many lie where all find them. */
 size_t rni_stack_surplus(void);
 /* Everything to where all find it: a P goes, or somebody waits for a stack. Returns how many. */

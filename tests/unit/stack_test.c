@@ -371,34 +371,56 @@ static void odd_child(void)
 }
 CHILD_TEST(other_sizes_are_mappings_of_their_own, odd_child, NULL)
 
+/* The first round says what lies unused, the second takes it. */
+static void trim_small(bool unused)
+{
+        for (int round = 0; round < 2; round++)
+                while (rni_small_trim(unused))
+                        continue;
+}
+
 static void kept_child(void)
 {
-        enum { N = 1000, SMALL = 700 };
+        enum { N = 1000, SMALL = 700, LESS = 300 };
         struct stack_cache c = { 0 };
         struct stack *first;
-        size_t bytes = rni_stack_bytes();
+        size_t bytes = rni_stack_bytes(), crowded;
 
         for (int round = 0; round < 2; round++) {
                 first = rni_stack_get(&c, SMALL);
                 CHECK(first != NULL);
                 if (checked() && first->guard != RNI_GUARD_CANARY) {
-                        fprintf(stderr, "a_trim_takes_the_last_chunk_of_small_stacks: skipped: a sanitizer's frames need more than a page\n");
+                        fprintf(stderr, "chunks_of_small_stacks_serve_all_until_a_trim: skipped: a sanitizer's frames need more than a page\n");
                         _exit(SKIPPED);
                 }
                 CHECK(first->guard == RNI_GUARD_CANARY);
                 for (int i = 1; i < N; i++)
                         CHECK((crowd[i] = rni_stack_get(&c, SMALL)) != NULL);
+                crowded = rni_stack_bytes();
                 for (int i = 1; i < N; i++)
                         rni_stack_put(&c, crowd[i]);
-                rni_small_trim();
-                first->floor[0] = first->hi[-1] = 1;   /* in use: it stays */
+                CHECK(rni_small_surplus() > 8 && rni_stack_bytes() == crowded);
+                for (int i = 1; i < N; i++) {
+                        CHECK((crowd[i] = rni_stack_get(&c, LESS)) != NULL);
+                        crowd[i]->hi[-LESS] = crowd[i]->hi[-1] = 1;
+                }
+                CHECK(rni_stack_bytes() == crowded);
+                for (int i = 1; i < N; i++) {
+                        CHECK(!rni_stack_canary_look(crowd[i]));
+                        rni_stack_put(&c, crowd[i]);
+                }
+                trim_small(false);
+                CHECK(rni_small_surplus() == 8);
+                trim_small(true);
+                CHECK(rni_small_surplus() == 0);
+                first->hi[-SMALL] = first->hi[-1] = 1;   /* in use: it stays */
+                CHECK(!rni_stack_canary_look(first) && rni_stack_bytes() > bytes);
                 rni_stack_put(&c, first);
-                CHECK(rni_stack_bytes() > bytes);
-                rni_small_trim();
+                trim_small(true);
                 CHECK(rni_stack_bytes() == bytes);
         }
 }
-CHILD_TEST(a_trim_takes_the_last_chunk_of_small_stacks, kept_child, NULL)
+CHILD_TEST(chunks_of_small_stacks_serve_all_until_a_trim, kept_child, NULL)
 
 static void size_child(void)
 {
@@ -591,7 +613,7 @@ int main(void)
                 cmocka_unit_test(surplus_is_used_again_while_resident),
                 cmocka_unit_test(a_trim_spares_what_was_needed_since_the_last),
                 cmocka_unit_test(other_sizes_are_mappings_of_their_own),
-                cmocka_unit_test(a_trim_takes_the_last_chunk_of_small_stacks),
+                cmocka_unit_test(chunks_of_small_stacks_serve_all_until_a_trim),
                 cmocka_unit_test(size_from_the_environment),
                 cmocka_unit_test(short_of_addresses_is_null_in_the_end),
                 cmocka_unit_test(nobody_gets_a_stack_that_somebody_has),
