@@ -15,19 +15,36 @@ static void count(unsigned change)
         store_rel(&sched.gq_n, load_rlx(&sched.gq_n) + change);   /* rel: pairs with acq in work_anywhere; rlx: under the lock */
 }
 
+static unsigned run_more(uintptr_t run)
+{
+        return run % GQ_RUN;
+}
+
+static struct g *run_at(uintptr_t run, unsigned i)
+{
+        return (struct g *)(run - run_more(run) + (size_t)i * RNI_GSLOT);
+}
+
 /* As many as the last block has room for. */
 static unsigned fill_tail(struct g *const *g, unsigned n)
 {
         struct gq_block *b = sched.gq.tail;
-        unsigned room = b ? GQ_BLOCK - b->end : 0;
+        unsigned i;
 
-        if (n > room)
-                n = room;
-        if (n > 0) {
-                g_copy(b->g + b->end, g, n);
-                b->end += n;
+        if (!b)
+                return 0;
+        for (i = 0; i < n; i++) {
+                uintptr_t *last = b->end > b->first ? &b->run[b->end - 1] : NULL;
+
+                rni_assert((uintptr_t)g[i] % GQ_RUN == 0);
+                if (last && run_more(*last) < GQ_RUN - 1 && g[i] == run_at(*last, run_more(*last) + 1))
+                        ++*last;
+                else if (b->end < GQ_BLOCK)
+                        b->run[b->end++] = (uintptr_t)g[i];
+                else
+                        break;
         }
-        return n;
+        return i;
 }
 
 static void append_block(struct gq_block *b)
@@ -70,14 +87,12 @@ static unsigned take(struct g **out, unsigned n)
                 out[got++] = g_list_pop(&sched.gq.links);
         while (got < n && sched.gq.head) {
                 struct gq_block *b = sched.gq.head;
-                unsigned here = b->end - b->first;
+                uintptr_t *run = &b->run[b->first];
 
-                if (here > n - got)
-                        here = n - got;
-                g_copy(out + got, b->g + b->first, here);
-                got += here;
-                b->first += here;
-                if (b->first == b->end)
+                out[got++] = run_at(*run, 0);
+                if (run_more(*run) > 0)
+                        *run += RNI_GSLOT - 1;   /* begins with the next one */
+                else if (++b->first == b->end)
                         drop_head();
         }
         return got;

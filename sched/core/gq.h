@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The global run queue: what overflows a P's ring, and what is readied without a P. It holds addresses in blocks, so that a batch of Gs changes hands without anybody looking at the Gs: a list
- * linked through them would cost its consumer a cache miss for each, with the lock held.
+ * linked through them would cost its consumer a cache miss for each, with the lock held. Gs that were started one after the other are neighbours, and queued as one run: a million that have
+ * not run yet cost their descriptors and next to nothing here.
  *
  * Invariant, under sched.lock: gq_n is the number of Gs in all blocks and links; each block but the last is full up to its end, and none is empty. Blocks that came free are kept until a trim. When
  * no memory is to be had for another, the Gs are linked after all; those go first, so that they do not wait for ever behind the blocks. */
@@ -10,11 +11,12 @@
 #include "sched/core/g.h"
 
 enum { GQ_BLOCK = (4096 - 2 * sizeof(void *)) / sizeof(void *) };   /* a page: malloc would keep it */
+enum { GQ_RUN = RNI_GSLOT };
 
 struct gq_block {
         struct gq_block *next;
-        unsigned first, end;           /* g[first..end-1] are queued */
-        struct g *g[GQ_BLOCK];
+        unsigned first, end;           /* run[first..end-1] are queued */
+        uintptr_t run[GQ_BLOCK];       /* the first one's address, which is a multiple of GQ_RUN, and how many descriptors follow it */
 };
 
 struct gq {
