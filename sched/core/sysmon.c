@@ -25,8 +25,8 @@
 
 #define SHORTEST INT64_C(20000)
 #define FIRST    INT64_C(1000000)
-#define LONGEST  INT64_C(2000000)    /* asleep is seen after two looks, computing SLICE after the first: within 4 and 9 ms, and the system still has to find a processor for who comes */
-#define SLICE    INT64_C(5000000)
+#define LONGEST  INT64_C(2000000)    /* asleep is seen after two looks, computing SLICE after the first: within 4 and 8 ms, and the system still has to find a processor for who comes */
+#define SLICE    INT64_C(4000000)
 
 enum { SAME = 50, QUIET = 4, COMPUTE_LEAST = 4 };
 enum { STACK = 256 * 1024 };
