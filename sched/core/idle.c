@@ -357,7 +357,10 @@ static bool patient(struct m *m, unsigned np)
         if (starts != m->starts_seen)
                 m->patience = PATIENCE;
         m->starts_seen = starts;
-        return m->patience > 0 && m->patience-- > 0;
+        if (m->patience == 0)
+                return false;
+        m->patience--;
+        return true;
 }
 
 /* While others take decisions, work may come up any moment, and to be woken for it would cost them a system call each time: then we look for up to LOOKS times.

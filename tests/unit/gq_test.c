@@ -31,7 +31,7 @@ static void refuse(bool refusing)
         assert_int_equal(setrlimit(RLIMIT_AS, &r), 0);
 }
 
-static union { struct g g; char slot[RNI_GSLOT]; } slots[MANY + 1] rni_aligned(GQ_RUN);
+static union { struct g g; char slot[RNI_GSLOT]; } slots[MANY] rni_aligned(GQ_RUN);
 static struct p *p;
 
 /* Some are neighbours, as slots are that were taken together, runs of them longer than one word can tell; others are not. */
