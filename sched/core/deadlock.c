@@ -37,7 +37,7 @@ static bool other_threads(void)
 
 bool rni_deadlock_possible(void)
 {
-        if (sched.nidle_m != sched.nm || sched.sysmon_fires || anything_to_come())
+        if (sched.nidle_m != sched.nm || sched.sysmon_fires || rni_quit_asked() || anything_to_come())
                 return false;
         if (rni_g_count() == 0 && sched.nforeign_parked == 0 && !load_rlx(&sched.main_exited))   /* rlx: nobody runs */
                 return false;   /* nobody waits */

@@ -26,6 +26,12 @@ enum { QUITTER_STACK = 64 * 1024 };
 static a32 asked;        /* a futex */
 static pid_t quitters;   /* the process that has the thread: the child of a fork has none */
 
+/* Whoever it interrupted goes on and may be the last to go to sleep: that is no deadlock, the dump is on its way. */
+bool rni_quit_asked(void)
+{
+        return load_acq(&asked);   /* acq: pairs with rel in ask_quitter */
+}
+
 static void quitter(void *arg)
 {
         (void)arg;
@@ -56,6 +62,11 @@ static void start_quitter(void)
 }
 
 #else
+
+bool rni_quit_asked(void)
+{
+        return false;   /* the handler does not return */
+}
 
 static bool ask_quitter(void)
 {

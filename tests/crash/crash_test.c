@@ -100,6 +100,8 @@ static _Noreturn void child(const struct crash *c, const int out[2], const int e
         path[n] = '\0';
         slash = strrchr(path, '/');
         snprintf(slash, sizeof path - (size_t)(slash - path), "/%s", c->program);
+        signal(SIGINT, SIG_DFL);   /* a shell lets what it starts in the background ignore both */
+        signal(SIGQUIT, SIG_DFL);
         setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
         setenv("ASAN_OPTIONS", "detect_leaks=0", 1);   /* who crashes on purpose frees nothing */
         setenv("TSAN_OPTIONS", "atexit_sleep_ms=0", 1);
