@@ -276,6 +276,36 @@ static void work_in_a_local_queue_is_stolen(void)
         }
 }
 
+static void note_each(rn_recv_chan(rn_nothing) c, atomic_int *n)
+{
+        rn_range(v, c) {
+                (void)v;
+                atomic_fetch_add(n, 1);
+        }
+}
+
+/* Who readies it computes on and calls nobody: a thief must see it, whether it is still looking for more, gives its P back or has gone to sleep. */
+static void what_is_readied_while_a_thief_gives_up_is_run(void)
+{
+        rn_chan(rn_nothing) c;
+        atomic_int n = 0;
+
+        if (at_once() < 2)
+                return;
+        c = rn_make(rn_nothing, 0);
+        rn_go(note_each, c, &n);
+        for (int i = 0; i < BEHAVE_SCALE(100000); i++) {
+                rn_send(c, (rn_nothing){ 0 });
+                while (atomic_load(&n) <= i)
+                        continue;
+                for (volatile int wait = i * 7 % 1000; wait > 0; wait--)
+                        continue;
+        }
+        rn_close(c);
+        BEHAVE_UNTIL(rn_numgoroutine() == 1);
+        rn_unref(c);
+}
+
 static void wait_then_note(rn_chan(rn_nothing) c, atomic_int *n)
 {
         rn_wait(c);
@@ -464,6 +494,8 @@ static void signals_while_processes_are_started_break_nothing(void)
 }
 
 static const struct behave_test tests[] = {
+        /* The first: after a burst idle threads come by each second, to give memory back. */
+        BEHAVE(what_is_readied_while_a_thief_gives_up_is_run),
         BEHAVE(yield_lets_another_goroutine_make_progress),
         BEHAVE(yielders_on_one_processor_take_equal_turns),
         BEHAVE(a_busy_processor_retires_when_their_number_falls),
