@@ -31,7 +31,7 @@ static rni_noinline struct waiter *wait_on(struct hchan *c, struct waitq *q, voi
 {
         struct m *m = rt_enter_locked();
         struct g *g = m->g;
-        struct waiter *w = &g->u.wait.w;
+        struct waiter *w = &g->u.run.w;
         bool fired = true;
 
         *w = (struct waiter){ .g = g, .elem = elem, .obj = c, .claim = until != RN_NEVER, .returns = until != RN_NEVER };
@@ -340,7 +340,7 @@ static void close_queue(struct hchan *c, struct waitq *q, struct g_list *woken)
         while ((w = hchan_take(c, q)) != NULL) {
                 san_acquire(w);
                 w->ok = false;
-                w->g->fired = w;
+                w->g->u.run.fired = w;
                 san_release(w);
                 g_list_push(woken, w->g);
         }

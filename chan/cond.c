@@ -61,7 +61,7 @@ static bool park(struct cond *c, struct waiter *w, rn_time until)
 static bool wait_for_signal(struct cond *c, rn_mutex *mu, rn_time until)
 {
         struct g *g = rt_enter()->g;
-        struct waiter *w = &g->u.wait.w;
+        struct waiter *w = &g->u.run.w;
         bool signalled = true;
 
         *w = (struct waiter){ .g = g, .obj = c, .index = QUEUED, .claim = until != RN_NEVER };
@@ -107,7 +107,7 @@ static bool take(struct cond *c, struct g_list *woken)
 
         if (!w)
                 return false;
-        w->g->fired = w;
+        w->g->u.run.fired = w;
         san_release(w);
         if (w->index == PARKED_IN_COND)
                 g_list_push(woken, w->g);

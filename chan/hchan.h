@@ -167,7 +167,7 @@ static rni_always_inline enum op_result hchan_send_locked(struct hchan *c, const
                         san_write(w->elem, c->size);
                 }
                 w->ok = true;
-                w->g->fired = w;
+                w->g->u.run.fired = w;
                 san_release(w);
                 *wake = w->g;
                 return OP_DONE;
@@ -221,7 +221,7 @@ static rni_always_inline enum op_result hchan_recv_locked(struct hchan *c, void 
         }
         if (w) {
                 w->ok = true;
-                w->g->fired = w;
+                w->g->u.run.fired = w;
                 san_release(w);
                 *wake = w->g;
         }

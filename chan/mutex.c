@@ -112,7 +112,7 @@ static void end_starving(a32 *word, const struct waiter *w, int64_t since)
 static void park_until_ours(a32 *word)
 {
         struct g *g = rni_self()->g;
-        struct waiter *w = &g->u.wait.w;
+        struct waiter *w = &g->u.run.w;
         int64_t since = rni_now(rni_self());
         struct bucket *b = rni_bucket_lock(word);
 

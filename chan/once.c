@@ -36,7 +36,7 @@ static void commit_unlock(struct g *g, void *arg)
 static void wait_locked(struct once *o)
 {
         struct g *g = rt_enter_locked()->g;
-        struct waiter *w = &g->u.wait.w;
+        struct waiter *w = &g->u.run.w;
 
         *w = (struct waiter){ .g = g, .obj = o, .next = o->waiters };
         o->waiters = w;

@@ -88,7 +88,7 @@ static rni_noinline void rlock_slow(struct rwmutex *rw) __asm__("rn_rwmutex_rloc
 static rni_noinline void rlock_slow(struct rwmutex *rw)
 {
         struct g *g = rt_enter()->g;
-        struct waiter *w = &g->u.wait.w;
+        struct waiter *w = &g->u.run.w;
 
         lock(rw);
         if (rw->owed) {
@@ -225,7 +225,7 @@ static rni_noinline void lock_slow(struct rwmutex *rw) __asm__("rn_rwmutex_lock.
 static rni_noinline void lock_slow(struct rwmutex *rw)
 {
         struct g *g = rt_enter()->g;
-        struct waiter *w = &g->u.wait.w;
+        struct waiter *w = &g->u.run.w;
 
         lock(rw);
         if (take_or_announce(rw)) {

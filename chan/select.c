@@ -250,7 +250,7 @@ static struct choice wait(struct select *s, rn_time until)
 
         rni_claim_begin(g);
         queue_up(s, g);
-        fired = rni_park_until(commit_select, s, WAIT_SELECT, until) ? g->fired : NULL;
+        fired = rni_park_until(commit_select, s, WAIT_SELECT, until) ? g->u.run.fired : NULL;
         rt_leave();
         leave(s);
         if (!fired)

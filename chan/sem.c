@@ -60,7 +60,7 @@ static void let_go(struct sem *s, struct g_list *woken)
                         continue;   /* its time is up */
                 s->held += n;
                 w->ok = true;
-                w->g->fired = w;
+                w->g->u.run.fired = w;
                 g_list_push(woken, w->g);
         }
 }
@@ -134,7 +134,7 @@ static void commit_unlock(struct g *g, void *sem)
 static bool wait_locked(rn_sem *s, int64_t n, rn_time until)
 {
         struct g *g = rt_enter_locked()->g;
-        struct waiter *w = &g->u.wait.w;
+        struct waiter *w = &g->u.run.w;
         bool granted;
 
         *w = (struct waiter){ .g = g, .obj = s, .claim = until != RN_NEVER };

@@ -6,7 +6,7 @@
  *   park                   commit: rni_sem_unlock
  *   afterwards             w->ok: granted, the n permits are the caller's (san_acquire(s) then). Otherwise rni_sem_leave
  *
- * A grant wins w->g's claim first, takes w out of the queue and sets w->g->fired = w. So a wait that something else has won gets no permits, and none have to be given back. */
+ * A grant wins w->g's claim first, takes w out of the queue and sets w->g->u.run.fired = w. So a wait that something else has won gets no permits, and none have to be given back. */
 #ifndef RNI_CHAN_SEM_H
 #define RNI_CHAN_SEM_H
 

@@ -75,7 +75,7 @@ static void release_waiters(struct wg *wg)
         store_rel(&wg->word, 0);   /* rel: our last access to *wg; pairs with acq in rn_wg_wait */
         for (; w; w = next) {
                 next = w->next;
-                w->g->fired = w;
+                w->g->u.run.fired = w;
                 w->g->next = woken.head;   /* newest first becomes first come first */
                 if (!woken.tail)
                         woken.tail = w->g;
@@ -157,7 +157,7 @@ static rni_noinline void wait_slow(struct wg *wg)
                 if (old == 0)
                         break;
                 if (counter(old) > 0 && !(old & LOCK) && cas_acq(&wg->word, old, old | LOCK)) {   /* acq: as in lock_word */
-                        struct waiter *w = &m->g->u.wait.w;
+                        struct waiter *w = &m->g->u.run.w;
 
                         *w = (struct waiter){ .g = m->g, .obj = wg, .next = wg->waiters };
                         wg->waiters = w;

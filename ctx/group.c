@@ -90,7 +90,7 @@ static void commit_unlock(struct g *g, void *arg)
 static void wait_for_place(struct group *g)
 {
         struct m *m = rt_enter_locked();
-        struct waiter *w = &m->g->u.wait.w;
+        struct waiter *w = &m->g->u.run.w;
 
         *w = (struct waiter){ .g = m->g, .obj = g, .next = w };
         if (g->last) {

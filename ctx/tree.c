@@ -221,7 +221,7 @@ void rni_ctx_end(struct cancel *root, int err, int cause, enum where where)
 /* What the user wants done with a value. Inside the runtime no user code can run: a goroutine does it. */
 static void drop_value(const struct value *v, enum where where)
 {
-        struct rn_call call = { .fn = (void (*)(void))v->drop, .ireg = { (uint64_t)(uintptr_t)v->value } };
+        struct rn_call call = { .fn = (void (*)(void))v->drop, .reg.i = { (uint64_t)(uintptr_t)v->value } };
 
         if (!v->drop)
                 return;

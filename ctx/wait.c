@@ -36,7 +36,7 @@ static void commit_unlock(struct g *g, void *arg)
 static bool wait_locked(struct both *b, int64_t n)
 {
         struct g *g = rt_enter_locked()->g;
-        struct waiter *granted = &g->u.wait.w;
+        struct waiter *granted = &g->u.run.w;
         struct waiter ended = { .g = g, .obj = b->done, .claim = true };
         bool ok;
 
@@ -47,7 +47,7 @@ static bool wait_locked(struct both *b, int64_t n)
         b->done->nreturning++;
         rni_sem_queue_locked(b->sem, granted, &n);
         rni_park(commit_unlock, b, WAIT_SEM);
-        ok = g->fired == granted;
+        ok = g->u.run.fired == granted;
         if (ok)
                 san_acquire(b->sem);
         else

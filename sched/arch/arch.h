@@ -30,18 +30,19 @@
 
 /* Argument registers of one call, as rni_capture_stub left them, and the function. Public as an incomplete type: <runnel/go.h>.
  * At most six arguments, each a scalar of at most 8 bytes, so they all travel in registers on every supported processor but i386, where they lie on
- * the stack, and in ireg, one after the other. */
+ * the stack, and in reg.i, one after the other. */
 struct rn_call {
         void (*fn)(void);
-        uint64_t ireg[6];
-        uint64_t freg[6];
+        struct rn_call_regs {
+                uint64_t i[6], f[6];
+        } reg;
 };
 
 /* The captured words of the current goroutine or thread; assembly and the slow path below agree on it. */
 struct m;
 struct rn_call *rni_scratch(void);       /* in sched/core: attaches the thread if need be; never NULL */
 
-/* Stores the argument registers of the call it pretends to be into rni_scratch()'s ireg and freg, and returns. It preserves all callee-saved
+/* Stores the argument registers of the call it pretends to be into rni_scratch()'s reg, and returns. It preserves all callee-saved
  * registers and works for any prototype of at most six scalar arguments. */
 void rni_capture_stub(void);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The out-of-line half of arch.h on 32-bit x86, where stacks are switched by ucontext: capturing and making a call. All arguments
  * lie on the stack, at most 48 bytes of them, in the order of their addresses: they are captured as they lie, whatever their types,
- * into ireg. Only the default calling convention is known: a function that pops its arguments, or takes some in registers, cannot be
+ * into reg.i. Only the default calling convention is known: a function that pops its arguments, or takes some in registers, cannot be
  * captured. Everything has full CFI. */
 #if defined(__i386__)
 #include "sched/arch/offsets.h"

@@ -5,7 +5,7 @@
 #ifndef RNI_ARCH_OFFSETS_H
 #define RNI_ARCH_OFFSETS_H
 
-#if defined(__i386__)   /* asks rni_scratch, and has its arguments in ireg */
+#if defined(__i386__)   /* asks rni_scratch, and has its arguments in reg.i */
 #define RNI_CALL_IREG_OFF 4
 #define RNI_CALL_FREG_OFF 52
 #else

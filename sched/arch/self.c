@@ -5,8 +5,8 @@
 #include "sched/arch/arch.h"
 #include "sched/arch/offsets.h"
 
-_Static_assert(offsetof(struct rn_call, ireg) == RNI_CALL_IREG_OFF, "where stubs store ints");
-_Static_assert(offsetof(struct rn_call, freg) == RNI_CALL_FREG_OFF, "where stubs store doubles");
+_Static_assert(offsetof(struct rn_call, reg.i) == RNI_CALL_IREG_OFF, "where stubs store ints");
+_Static_assert(offsetof(struct rn_call, reg.f) == RNI_CALL_FREG_OFF, "where stubs store doubles");
 
 /* used: assembly names it, which link-time optimisation does not see. */
 __attribute__((used)) __thread struct m *rni_self_m __attribute__((tls_model("initial-exec")));

@@ -76,7 +76,7 @@ static void queue_remove(struct fd_side *s, struct waiter *w)
 static int wait_to_own(struct fdop *op, struct fd_side *s)
 {
         struct g *g = rt_enter_locked()->g;
-        struct waiter *w = &g->u.wait.w;
+        struct waiter *w = &g->u.run.w;
         bool fired;
 
         *w = (struct waiter){ .g = g, .obj = op->pd };
@@ -84,7 +84,7 @@ static int wait_to_own(struct fdop *op, struct fd_side *s)
         queue_add(s, w);
         fired = park_with_end(op, g, op->until);
         pd_lock(op->pd);
-        if (g->fired != w) {
+        if (g->u.run.fired != w) {
                 if (w->queued)
                         queue_remove(s, w);
                 return fired ? -ECANCELED : -ETIMEDOUT;
@@ -202,7 +202,7 @@ static int park(struct fdop *op, int64_t until, bool paused)
 {
         struct pd *pd = op->pd;
         struct g *g = rt_enter_locked()->g;
-        struct waiter *w = &g->u.wait.w;
+        struct waiter *w = &g->u.run.w;
         int r = -EBADF;
         bool fired;
 
@@ -228,7 +228,7 @@ static int park(struct fdop *op, int64_t until, bool paused)
         op->live = !dead(op);
         if (op->live) {
                 pd->users++;
-                r = g->fired == w ? (w->ok == WAKE_EVENT ? 0 : -ETIMEDOUT) : fired ? -ECANCELED : -ETIMEDOUT;
+                r = g->u.run.fired == w ? (w->ok == WAKE_EVENT ? 0 : -ETIMEDOUT) : fired ? -ECANCELED : -ETIMEDOUT;
         }
         pd_unlock(pd);
         return r;

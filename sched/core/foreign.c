@@ -92,7 +92,7 @@ void rni_foreign_park(struct m *m, rni_commit *commit, void *arg, enum wait_reas
                 if (rni_futex_wait_until(&m->park, PARK_ASLEEP, until))
                         continue;
                 if (!(wait & 1) && cas(&g->claim, wait, wait | 1)) {   /* we are our own timer */
-                        g->fired = NULL;
+                        g->u.run.fired = NULL;
                         break;
                 }
                 until = TIMER_NEVER;   /* somebody else won: the wake is on its way */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * G: a goroutine's descriptor, in a slab slot of 256 bytes that is never unmapped, apart from its stack. Foreign threads have one too, inside their struct m, so
+ * G: a goroutine's descriptor, in a slab slot of 192 bytes, three cache lines, that is never unmapped, apart from its stack. Foreign threads have one too, inside their struct m, so
  * that everything that waits is a struct g.
  *
  * States, and who owns the stack in each:
@@ -80,23 +80,38 @@ struct waiter {
         uint8_t returns; /* a plain operation with a deadline: counted in its channel's nreturning until a partner or it itself takes it out */
 };
 
-/* What a fresh goroutine is to do; shares the room with what only a started one needs. */
-struct g_start {
-        struct rn_call call;           /* GF_COPY: the value lies in ireg..freg; GF_COPY_HEAP: ireg[0] = block, [1] = size, [2] = alignment */
-};
-
-struct g_wait {
-        struct waiter w;
-        struct timers *timers;         /* the heap that holds the entry of the present wait; NULL: none */
-};
-
 struct pcall;
 struct rn_deferred;
 struct timers;
 
+/* What a fresh goroutine is to be called with; shares the room with what only a started one needs. */
+union g_start {
+        struct rn_call_regs reg;
+        struct {
+                union {
+                        unsigned char value[COPY_INLINE];
+                        void *block;           /* GF_COPY_HEAP */
+                };
+                uint32_t size;
+                uint16_t align;
+        } copy;                        /* GF_COPY, GF_COPY_HEAP */
+};
+
+/* A line for a wait, then what lasts. */
+struct g_run {
+        struct waiter w;
+        struct timers *timers;         /* the heap that holds the entry of the present wait; NULL: none */
+        struct waiter *fired;          /* which of its waiters woke it; written by the waker before ready; NULL: a timer did */
+        struct rn_deferred *defers;    /* innermost first */
+        struct pcall *pcalls;          /* innermost first */
+};
+
 struct g {
         struct g *next;                /* queue or list link: owner of that queue */
-        struct ctx ctx;                /* valid unless RUNNING */
+        union {
+                struct ctx ctx;        /* valid with a stack, unless RUNNING */
+                struct stack *sized;   /* GF_SIZED, without */
+        };
 #ifdef RNI_SWITCH_UCONTEXT
         void *ctx_pad;
 #endif
@@ -104,34 +119,27 @@ struct g {
         a32 state;                     /* enum g_state */
         uint8_t reason;                /* enum wait_reason, while WAITING */
         uint8_t flags;
-        uint16_t copy_align;           /* GF_COPY */
-        struct waiter *fired;          /* which of its waiters woke it; written by the waker before ready; NULL: a timer did */
         aword claim;                   /* bit 0: this wait is decided; the rest counts waits, so that a late timer cannot claim the next one */
-        union {
-                struct g_start start;
-                struct g_wait wait;
-        } u;
-        struct rn_deferred *defers;    /* innermost first */
-        struct pcall *pcalls;          /* innermost first */
         uint64_t id;
+        union {
+                union g_start start;
+                struct g_run run;
+        } u;
         const char *name;
-        void (*fn)(void);              /* what it was started with, for dumps */
+        void (*fn)(void);              /* what it was started with */
         void (*at_exit)(void *, intptr_t result);   /* when it ends, also by rn_exit (result 0): WaitGroup's done */
         void *at_exit_arg;
-        union {
-                struct stack *sized;   /* GF_SIZED, before it runs */
-                uint32_t copy_size;    /* GF_COPY */
-        };
 };
 
 _Static_assert(sizeof(struct g) <= RNI_GSLOT, "a descriptor fits its slot");
+_Static_assert(sizeof(void *) == 4 || offsetof(struct g, u) == RNI_LINE, "what a wait writes is a line");
 #ifdef RNI_G_STACK_OFF
 _Static_assert(offsetof(struct g, stack) == RNI_G_STACK_OFF, "call_*.S finds the stack here");
 _Static_assert(offsetof(struct stack, scratch) == RNI_STACK_SCRATCH_OFF, "call_*.S finds the scratch here");
 #endif
-_Static_assert(COPY_INLINE <= sizeof((struct rn_call *)0)->ireg + sizeof((struct rn_call *)0)->freg, "the value fits");
+_Static_assert(sizeof(union g_start) == sizeof(struct rn_call_regs), "a copied value takes no more than registers do");
 
-/* All four lines of a descriptor that will be wanted soon: walking a list misses on each link, the rest of the descriptor should not miss again. */
+/* All lines of a descriptor that will be wanted soon: walking a list misses on each link, the rest of the descriptor should not miss again. */
 static inline void g_prefetch(struct g *g)
 {
         for (unsigned i = 0; i < sizeof *g; i += RNI_LINE)

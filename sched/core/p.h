@@ -11,7 +11,7 @@
 #include "sched/core/runq.h"
 #include "sched/core/timer.h"
 
-enum { GFREE_BATCH = 22, GFREE_MAX = 96 };
+enum { GFREE_BATCH = 16, GFREE_MAX = 96 };
 
 enum p_status { P_IDLE, P_RUNNING, P_RETIRED };
 

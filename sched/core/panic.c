@@ -45,21 +45,21 @@ void rn_defer_push(struct rn_deferred *d, const struct rn_call *call)
         struct g *g = rni_m()->g;
 
         inside(d)->call = *call;
-        inside(d)->prev = g->defers;
-        g->defers = d;
+        inside(d)->prev = g->u.run.defers;
+        g->u.run.defers = d;
 }
 
 static void run_innermost(struct g *g)
 {
-        struct rn_deferred *d = g->defers;
+        struct rn_deferred *d = g->u.run.defers;
 
-        g->defers = inside(d)->prev;
+        g->u.run.defers = inside(d)->prev;
         rni_call_run(&inside(d)->call);
 }
 
 static void run_until(struct g *g, const struct rn_deferred *end)
 {
-        while (g->defers != end)
+        while (g->u.run.defers != end)
                 run_innermost(g);
 }
 
@@ -67,7 +67,7 @@ void rn_defer_run(struct rn_deferred *d)
 {
         struct g *g = rni_m()->g;
 
-        if (unlikely(g->defers != d))
+        if (unlikely(g->u.run.defers != d))
                 rni_fatal("rn_defer: a scope ended on another goroutine, or out of order");
         run_innermost(g);
 }
@@ -76,10 +76,10 @@ void rn_defer_run(struct rn_deferred *d)
 
 static _Noreturn void exit_now(struct g *g)
 {
-        struct pcall mark = { .prev = g->pcalls, .kind = MARK_EXIT };
+        struct pcall mark = { .prev = g->u.run.pcalls, .kind = MARK_EXIT };
 
         g->flags |= GF_EXITING;
-        g->pcalls = &mark;
+        g->u.run.pcalls = &mark;
         run_until(g, NULL);
         rt_enter_locked();   /* to end it needs no P */
         rni_g_exit(0);
@@ -117,7 +117,7 @@ static _Noreturn rni_noinline void die_of_panic(struct g *g)
 
         rni_die_begin();
         rni_out_init(&o, 2);
-        print_chain(&o, g->pcalls);
+        print_chain(&o, g->u.run.pcalls);
         rni_out_fmt(&o, "\n");
         rni_fatal_who(&o);
         rni_hook_trace(&o);
@@ -128,13 +128,13 @@ static _Noreturn rni_noinline void die_of_panic(struct g *g)
 static _Noreturn rni_noinline void panic_with(const struct rn_recovered *what, bool again)
 {
         struct g *g = rni_m()->g;
-        struct pcall mark = { .prev = g->pcalls, .kind = MARK_PANIC, .what = what, .again = again };
-        struct pcall *catch = g->pcalls;
+        struct pcall mark = { .prev = g->u.run.pcalls, .kind = MARK_PANIC, .what = what, .again = again };
+        struct pcall *catch = g->u.run.pcalls;
         bool exiting = false;
 
         for (; catch && catch->kind != MARK_CATCH; catch = catch->prev)
                 exiting |= catch->kind == MARK_EXIT;
-        g->pcalls = &mark;
+        g->u.run.pcalls = &mark;
         run_until(g, catch ? catch->deferred : NULL);
         if (!catch && rni_self()->sim)
                 rni_sim_panicked(rni_self(), what);
@@ -142,7 +142,7 @@ static _Noreturn rni_noinline void panic_with(const struct rn_recovered *what, b
                 die_of_panic(g);
         if (catch->out)
                 *catch->out = *what;
-        g->pcalls = catch->prev;
+        g->u.run.pcalls = catch->prev;
         if (exiting)
                 exit_now(g);
 #if RNI_ASAN
@@ -191,14 +191,14 @@ bool rn_pcall_into(struct rn_recovered *p, const struct rn_call *call)
 {
         struct g *g = rni_m()->g;
         struct rn_call own = *call;
-        struct pcall mark = { .prev = g->pcalls, .kind = MARK_CATCH, .deferred = g->defers, .out = p };
+        struct pcall mark = { .prev = g->u.run.pcalls, .kind = MARK_CATCH, .deferred = g->u.run.defers, .out = p };
         bool thrown;
 
         if (!own.fn)
                 rni_runtime_panic("invalid memory address or nil pointer dereference");
-        g->pcalls = &mark;
+        g->u.run.pcalls = &mark;
         thrown = rni_catch(&mark.frame, run_call, &own) != 0;
         if (!thrown)
-                g->pcalls = mark.prev;
+                g->u.run.pcalls = mark.prev;
         return !thrown;
 }

@@ -66,7 +66,7 @@ static bool wake_waiter(struct waiter *w, enum fd_wake how, struct g_list *out)
         if (!rni_claim(w->g))
                 return false;   /* its own time is up */
         w->ok = (uint8_t)how;
-        w->g->fired = w;
+        w->g->u.run.fired = w;
         g_list_push(out, w->g);
         return true;
 }
@@ -79,7 +79,7 @@ static bool wake_side(struct fd_side *s, enum fd_wake how, struct g_list *out)
                 return false;
         s->waiter = NULL;
         fetch_add(&rni_net.waiting, (unsigned)-1);
-        return wake_waiter(&g->u.wait.w, how, out);
+        return wake_waiter(&g->u.run.w, how, out);
 }
 
 static struct waiter *queue_take(struct fd_side *s)

@@ -250,12 +250,12 @@ bool rni_park_until(rni_commit *commit, void *arg, enum wait_reason reason, int6
                 m->park_until = until;
         if (m->foreign || until == TIMER_NEVER) {
                 rni_park(commit, arg, reason);
-                return g->fired != NULL;
+                return g->u.run.fired != NULL;
         }
         rni_park(commit_timed, &t, reason);
-        if (g->fired)
+        if (g->u.run.fired)
                 rni_timers_forget(g);
-        return g->fired != NULL;
+        return g->u.run.fired != NULL;
 }
 
 void rni_submit(struct m *m, struct g *g, bool next)

@@ -542,16 +542,16 @@ static _Noreturn void ended(void)
 static void end(struct sim *s, struct g *g)
 {
         g->at_exit = NULL;
-        g->defers = NULL;
-        g->pcalls = NULL;
         if (g->stack) {
+                g->u.run.defers = NULL;
+                g->u.run.pcalls = NULL;
                 san_forget(g->stack);
                 ctx_make(&g->ctx, g->stack->floor, g->stack->hi, ended);
                 run(s, g);
                 return;
         }
         if (g->flags & GF_COPY_HEAP)
-                free((void *)(uintptr_t)g->u.start.call.ireg[0]);
+                free(g->u.start.copy.block);
         if (g->flags & GF_SIZED)
                 rni_stack_put(NULL, g->sized);
         store_rlx(&g->state, G_DEAD);   /* rlx: back on our own free list */

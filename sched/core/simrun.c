@@ -128,7 +128,7 @@ static void commit_unlock(struct g *g, void *arg)
 /* For who has no stack that fits. The goroutine is started first: a thread that is counted as parked starts nothing any more, or what it is about to do would not stand against a deadlock. */
 static void make_elsewhere(struct order *order)
 {
-        struct rn_call own = *order->call, call = { .fn = (void (*)(void))make, .ireg = { (uintptr_t)order } };
+        struct rn_call own = *order->call, call = { .fn = (void (*)(void))make, .reg.i = { (uintptr_t)order } };
 
         order->call = &own;
         san_release(order);

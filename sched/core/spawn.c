@@ -45,8 +45,6 @@ static struct g *g_prepare(struct m *m, void (*fn)(void))
         g->flags = 0;
         g->fn = fn;
         g->name = NULL;
-        g->defers = NULL;
-        g->pcalls = NULL;
         g->at_exit = NULL;
         g->id = goid_new(m->p);
         return g;
@@ -76,7 +74,7 @@ static inline struct g *g_of_call(struct m *m, const struct rn_call *call)
         struct g *g = g_prepare(m, call->fn);
 
         if (likely(g != NULL))
-                g->u.start.call = *call;
+                g->u.start.reg = call->reg;
         return g;
 }
 
@@ -176,15 +174,14 @@ void rn_spawn_copy(void (*fn)(void), const void *arg, size_t size, size_t align)
         m = rt_enter();
         g = g_prepare(m, fn);
         if (likely(g != NULL)) {
-                g->copy_size = (uint32_t)size;
-                g->copy_align = (uint16_t)align;
-                g->u.start.call.fn = fn;
+                g->u.start.copy.size = (uint32_t)size;
+                g->u.start.copy.align = (uint16_t)align;
                 if (block) {
                         g->flags |= GF_COPY_HEAP;
-                        g->u.start.call.ireg[0] = (uintptr_t)block;
+                        g->u.start.copy.block = block;
                 } else {
                         g->flags |= GF_COPY;
-                        memcpy(g->u.start.call.ireg, arg, size);
+                        memcpy(g->u.start.copy.value, arg, size);
                 }
                 g_launch(m, g, true);
         }
@@ -204,15 +201,18 @@ static inline void rt_leave_fresh(struct m *m)
 }
 
 /* The value gets room on this stack; fn(pointer to it). */
-static rni_noinline void run_copy(const struct rn_call *start, size_t size, size_t align, void *block)
+static rni_noinline void run_copy(struct g *g)
 {
+        size_t size = g->u.start.copy.size, align = g->u.start.copy.align ? g->u.start.copy.align : 1;
         char *room = __builtin_alloca(size + align);
         char *value = room + (align - (uintptr_t)room % align) % align;
-        struct rn_call call = { .fn = start->fn };
+        void *block = g->flags & GF_COPY_HEAP ? g->u.start.copy.block : NULL;
+        struct rn_call call = { .fn = g->fn, .reg.i = { (uintptr_t)value } };
 
-        memcpy(value, block ? block : (const void *)start->ireg, size);
+        memcpy(value, block ? block : g->u.start.copy.value, size);
         free(block);
-        call.ireg[0] = (uintptr_t)value;
+        g->u.run.defers = NULL;
+        g->u.run.pcalls = NULL;
         rt_leave_fresh(rni_self());
         rni_call_run(&call);
 }
@@ -221,7 +221,6 @@ static _Noreturn void g_entry(void)
 {
         struct m *m = rni_self();
         struct g *g = m->g;
-        struct rn_call call = g->u.start.call;
         intptr_t result = 0;
 
         san_switched(g->stack);
@@ -229,9 +228,12 @@ static _Noreturn void g_entry(void)
         rni_post(m);
         san_acquire(g);   /* released in g_launch */
         if (unlikely(g->flags & (GF_COPY | GF_COPY_HEAP))) {
-                run_copy(&call, g->copy_size, g->copy_align ? g->copy_align : 1,
-                         g->flags & GF_COPY_HEAP ? (void *)(uintptr_t)call.ireg[0] : NULL);
+                run_copy(g);
         } else {
+                struct rn_call call = { .fn = g->fn, .reg = g->u.start.reg };
+
+                g->u.run.defers = NULL;
+                g->u.run.pcalls = NULL;
                 rt_leave_fresh(m);
                 result = rni_call_run(&call);
         }

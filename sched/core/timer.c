@@ -125,7 +125,7 @@ static void push(struct timers *t, struct timer_entry e)
 void rni_timers_add(struct timers *t, struct g *g, int64_t when)
 {
         lock_acquire(&t->lock, RANK_TIMERS);
-        g->u.wait.timers = t;
+        g->u.run.timers = t;
         push(t, (struct timer_entry){ when, (uintptr_t)g, load_rlx(&g->claim) });   /* rlx: g is ours until the lock is released */
         set_min(t);
         lock_release(&t->lock, RANK_TIMERS);
@@ -233,7 +233,7 @@ bool rni_timers_awaited(struct timers *t)
 
 void rni_timers_forget(struct g *g)
 {
-        struct timers *t = g->u.wait.timers;
+        struct timers *t = g->u.run.timers;
         size_t stale = fetch_add(&t->stale, 1) + 1;
 
         if (stale < SWEEP_MIN || stale < t->n / 4)   /* t->n: an estimate */
@@ -248,7 +248,7 @@ static void due_one(const struct timer_entry *e, struct due *out)
         if (!t) {
                 if (!cas(&g_of(e)->claim, e->wait, e->wait | 1))
                         return;
-                g_of(e)->fired = NULL;
+                g_of(e)->u.run.fired = NULL;
                 g_list_push(&out->gs, g_of(e));
                 return;
         }

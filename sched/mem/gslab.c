@@ -3,7 +3,7 @@
  * the lock; looking up takes none. How many there may be is decided anew each time the old limit is
  * reached, in steps of a quarter of what still fits, so a million goroutines ask the system a few
  * times only. Above the slots of a chunk lies its book: a bit for each slot that was given back and is
- * not in use. A page with all its bits set is taken out of the book while its memory is dropped. The
+ * not in use. A span with all its bits set is taken out of the book while its memory is dropped; pages go by as many as slots fill to the last byte (a span). The
  * book of a chunk that was given back whole is dropped too, and written anew when somebody takes of it.
  * See gslab.h. */
 #include "sched/mem/gslab.h"
@@ -20,11 +20,12 @@ enum {
         FREE_OF_CHARGE = 1024,          /* these need no leave: small programs never read /proc */
         STEP_LEAST = 64,
         UNIT = 16,                      /* slots that a word of the book is about */
-        UNIT_BYTES = UNIT * RNI_GSLOT,
         UNITS = CHUNK_SLOTS / UNIT,     /* of a chunk */
+        PAGE_LEAST = 4096,
         BOOK = UNITS * sizeof(uint16_t),
         BYTES_EACH = 5200,              /* a parked goroutine: its stack's first page, page tables, descriptor, a channel */
 };
+_Static_assert(PAGE_LEAST % (UNIT * RNI_GSLOT_ALIGN) == 0, "see span_bytes");
 static const int64_t ask_again = 1000000;               /* ns after a refusal, so that a loop of them stays cheap */
 
 static a32 lock;
@@ -154,12 +155,18 @@ static size_t take_given(void **out, size_t n)
         return k;
 }
 
-static size_t units_in_page(void)
+/* The least number of pages that whole units fill: three if a slot takes three lines. */
+static size_t span_bytes(void)
 {
-        return rni_page > UNIT_BYTES ? rni_page / UNIT_BYTES : 1;
+        return RNI_GSLOT / RNI_GSLOT_ALIGN * rni_page;
 }
 
-/* Sets the bit of slot i. True: with that the page from unit *first on has them all. */
+static size_t units_in_span(void)
+{
+        return span_bytes() / (UNIT * RNI_GSLOT);
+}
+
+/* Sets the bit of slot i. True: with that the span from unit *first on has them all. */
 static bool give_one(size_t i, size_t *first)
 {
         size_t u = i / UNIT, end;
@@ -168,19 +175,19 @@ static bool give_one(size_t i, size_t *first)
         count_given(u, 1);
         if (u < low)
                 low = u;
-        *first = u - u % units_in_page();
-        end = *first + units_in_page();
+        *first = u - u % units_in_span();
+        end = *first + units_in_span();
         for (u = *first; u < end && *unit(u) == UINT16_MAX; u++)
                 continue;
         return u == end;
 }
 
-/* All bits of the page from unit `first` on. */
-static void set_page(size_t first, bool given)
+/* All bits of the span from unit `first` on. */
+static void set_span(size_t first, bool given)
 {
-        for (size_t u = first; u < first + units_in_page(); u++)
+        for (size_t u = first; u < first + units_in_span(); u++)
                 *unit(u) = given ? UINT16_MAX : 0;
-        count_given(first, (given ? 1 : -1) * (ptrdiff_t)(units_in_page() * UNIT));
+        count_given(first, (given ? 1 : -1) * (ptrdiff_t)(units_in_span() * UNIT));
         if (given && first < low)
                 low = first;
 }
@@ -195,25 +202,25 @@ static void insert_sorted(size_t *v, size_t n, size_t x)
 
 void rni_gslab_give(void *const *slots, size_t n)
 {
-        static size_t whole[RNI_GSLAB_GIVE];            /* pages, by their first units */
-        static void *page[RNI_GSLAB_GIVE];
+        static size_t whole[RNI_GSLAB_GIVE];            /* spans, by their first units */
+        static void *span[RNI_GSLAB_GIVE];
         size_t k = 0, first;
 
         memlock_take(&lock);
         for (size_t i = 0; i < n; i++)
                 if (give_one(index_of(slots[i]), &first)) {
                         insert_sorted(whole, k++, first);       /* neighbours go back in one piece */
-                        set_page(first, false);
+                        set_span(first, false);
                 }
         memlock_drop(&lock);
         for (size_t i = 0; i < k; i++)
-                page[i] = slot(whole[i] * UNIT);
-        rni_vm_drop_many(page, k, rni_page);
+                span[i] = slot(whole[i] * UNIT);
+        rni_vm_drop_many(span, k, span_bytes());
         memlock_take(&lock);
         for (size_t i = 0; i < k; i++) {
                 size_t c = whole[i] / UNITS;
 
-                set_page(whole[i], true);
+                set_span(whole[i], true);
                 if (given_of[c] == CHUNK_SLOTS) {
                         rni_vm_drop(unit(c * UNITS), BOOK);
                         bookless[c] = true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Goroutine descriptors: fixed-size slots in slabs that are never unmapped, so that a dump or a
  * late waker may read any descriptor that ever was. Slots have an index; the slab knows nothing of
- * what is in them but that a page of slots that were all given back reads as zero. Callers: core/gfree
+ * what is in them but that pages of slots that were all given back read as zero. Callers: core/gfree
  * (batches for a P's free list) and debug/dump (iteration). Invariant: a slot below the high-water mark
  * stays mapped and aligned for ever. */
 #ifndef RNI_MEM_GSLAB_H
@@ -10,7 +10,8 @@
 #include "sched/base/atomic.h"
 
 enum {
-        RNI_GSLOT = 256,        /* bytes a descriptor slot takes; struct g asserts that it fits */
+        RNI_GSLOT = 192,        /* bytes a descriptor slot takes; struct g asserts that it fits */
+        RNI_GSLOT_ALIGN = RNI_GSLOT & -RNI_GSLOT,
         RNI_GSLAB_GIVE = 1024   /* how many can be given back at a time */
 };
 
