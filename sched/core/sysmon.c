@@ -16,7 +16,7 @@
  * keeper goes, which sees to the next one, or to sysmon, itself (sleep_for_p). The model of who keeps a deadline is docs/design/keeper.pml.
  *
  * An M asleep in the kernel (its thread's processor time stands still from one look to the next, and the kernel says it sleeps) loses its P at once: the nap is SHORTEST after that, and grows to LONGEST while nothing is
- * found. One that computes keeps it for SLICE, and no more than max(4, 2 * MAXPROCS) may compute without a P: the next one keeps it until one of those comes back. */
+ * found. One that computes keeps it for SLICE, to the end of which a nap is cut, and no more than max(4, 2 * MAXPROCS) may compute without a P: the next one keeps it until one of those comes back. */
 #include "sched/core/boot.h"
 #include "sched/core/netpoll.h"
 #include "sched/core/sched.h"
@@ -24,9 +24,8 @@
 #define sched rni_sched
 
 #define SHORTEST INT64_C(20000)
-#define FIRST    INT64_C(1000000)
-#define LONGEST  INT64_C(2000000)    /* asleep is seen after two looks, computing SLICE after the first: within 4 and 8 ms, and the system still has to find a processor for who comes */
-#define SLICE    INT64_C(4000000)
+#define LONGEST  INT64_C(1000000)    /* asleep is seen after two looks, computing SLICE after the first: within 2 and 4 ms, if the system finds a processor for sysmon, and for who comes */
+#define SLICE    INT64_C(3000000)
 
 enum { SAME = 50, QUIET = 4, COMPUTE_LEAST = 4 };
 enum { STACK = 256 * 1024 };
@@ -143,6 +142,7 @@ struct look {
         bool counted;
         unsigned computing;
         bool found_asleep;
+        int64_t next_due;              /* the first slice that ends after now */
 };
 
 static bool may_compute(struct look *l)
@@ -172,7 +172,11 @@ static bool is_due(struct p *p, struct m *m, struct look *l)
                 l->found_asleep = true;
                 return true;
         }
-        return l->now - w->since >= SLICE && in_the_way(p, l->now) && may_compute(l);
+        if (l->now - w->since >= SLICE)
+                return in_the_way(p, l->now) && may_compute(l);
+        if (w->since + SLICE < l->next_due)
+                l->next_due = w->since + SLICE;
+        return false;
 }
 
 static void look_at(struct p *p, struct look *l)
@@ -198,23 +202,24 @@ static void look_at(struct p *p, struct look *l)
         rni_hand_off(p);
 }
 
-/* Was an M found asleep with a P? */
-static bool look(int64_t now)
+static struct look look(int64_t now)
 {
-        struct look l = { .now = now };
+        struct look l = { .now = now, .next_due = TIMER_NEVER };
 
         for (unsigned i = 0; i < load_acq(&sched.np) && work_waits(now); i++)   /* acq: pairs with rel in rni_procs_init */
                 look_at(sched.allp[i], &l);
-        return l.found_asleep;
+        return l;
 }
 
 /* -- the thread -- */
 
-/* For `pause`, or until the next deadline that is ours. */
-static void nap(int64_t now, int64_t pause)
+/* For `pause`, or until `most`, or the next deadline that is ours. */
+static void nap(int64_t now, int64_t pause, int64_t most)
 {
         int64_t until = timers_ours() ? rni_earliest_deadline() : TIMER_NEVER;
 
+        if (until > most)
+                until = most;
         if (until < now + SHORTEST)
                 until = now + SHORTEST;
         if (until > now + pause)
@@ -240,23 +245,26 @@ static void doze(void)
 
 static _Noreturn void run(void)
 {
-        int64_t pause = FIRST;
+        int64_t pause = LONGEST, next_due = TIMER_NEVER;
         unsigned same = 0, quiet = 0;
 
         for (;;) {
                 int64_t now = rni_clock();
+                struct look l;
 
                 quiet = needed(now) ? 0 : quiet + 1;
                 if (quiet == QUIET) {
                         doze();
-                        pause = FIRST;
+                        pause = LONGEST;
                         same = quiet = 0;
                 } else {
-                        nap(now, quiet ? LONGEST : pause);
+                        nap(now, quiet ? LONGEST : pause, next_due);
                 }
                 now = rni_clock();
                 see_to_them(now);
-                if (look(now)) {
+                l = look(now);
+                next_due = l.next_due;
+                if (l.found_asleep) {
                         pause = SHORTEST;
                         same = 0;
                 } else if (++same > SAME) {

@@ -80,7 +80,9 @@ static void greedy(rn_wg *wg)
 /* Keeps the processor, as those do whom the woken one has to wait for, until the n-th has run. One processor is left to it. */
 static void keep_it(void (*other)(rn_wg *), int n)
 {
-        while (rn_maxprocs(0) > 1 && __atomic_load_n(&ran, __ATOMIC_ACQUIRE) < n) {   /* pairs with woken */
+        const int procs = rn_maxprocs(0);
+
+        while (procs > 1 && __atomic_load_n(&ran, __ATOMIC_ACQUIRE) < n) {   /* pairs with woken */
                 compute();
                 if (other == polite)
                         rn_yield();

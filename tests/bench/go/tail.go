@@ -52,7 +52,8 @@ func greedy() {
 
 // Keeps the processor, as those do whom the woken one has to wait for, until the n-th has run.
 func keepIt(polite bool, n int) {
-	for runtime.GOMAXPROCS(0) > 1 && ran.Load() < int64(n) {
+	procs := runtime.GOMAXPROCS(0)
+	for procs > 1 && ran.Load() < int64(n) {
 		compute()
 		if polite {
 			runtime.Gosched()
