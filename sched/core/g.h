@@ -146,12 +146,20 @@ static inline void g_prefetch(struct g *g)
                 __builtin_prefetch((char *)g + i, 1);
 }
 
-/* And the frames it goes on in, for a G that has run before. */
-static inline void g_prefetch_frames(const struct g *g)
+/* In two steps, for one that is still to be looked at: how to go on, and what the wait left behind; then, with that at hand, the frames it goes on in, or the rest of what it starts with. */
+static inline void g_prefetch_first(const struct g *g)
+{
+        __builtin_prefetch(g, 1);
+        __builtin_prefetch((const char *)g + RNI_LINE, 1);
+}
+
+static inline void g_prefetch_rest(const struct g *g)
 {
         if (g->stack)
-                for (int i = 0; i < 3 * RNI_LINE; i += RNI_LINE)
+                for (int i = 0; i < 2 * RNI_LINE; i += RNI_LINE)
                         __builtin_prefetch(ctx_innermost(&g->ctx) + i, 1);
+        else
+                __builtin_prefetch((const char *)g + 2 * RNI_LINE, 1);
 }
 
 /* Word by word, upwards: TSan would watch a memcpy, and take what a lock it does not know protects for a race. */

@@ -4,7 +4,7 @@
 
 #include "sched/core/sched.h"
 
-enum { BATCH = RUNQ_SIZE / 2, FEW = 32 };
+enum { BATCH = RUNQ_SIZE / 2, FEW = 32, CROWD = 1024 };
 
 #define sched rni_sched
 
@@ -175,6 +175,7 @@ static inline struct g *get(struct p *p, struct g **some, unsigned most)
         n = load_rlx(&sched.gq_n) / load_rlx(&sched.nprocs) + 1;   /* rlx: under the lock */
         n = take(some, n < most ? n : most);
         count(0 - n);
+        p->crowded = load_rlx(&sched.gq_n) > CROWD;   /* rlx: under the lock */
         lock_release(&sched.lock, RANK_SCHED);
         prefetch(some, n);
         for (unsigned i = 1; i < n; i++)

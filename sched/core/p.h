@@ -36,6 +36,7 @@ struct p {
         a32 tick;                      /* scheduling decisions; stealers look whether it moves */
         unsigned seen_tick;            /* tick when slice_start was read */
         unsigned gq_tick;              /* tick when the global queue had its turn */
+        bool crowded;                  /* so many wait in the global queue that the caches cannot hold them */
         int64_t slice_start;           /* when the running slice was first seen, by the budget of channel fast paths */
         aword m;                       /* struct m *: the holder, for sysmon, who looks from outside; the right itself is m->p */
         struct p *idle_next;           /* sched.lock */

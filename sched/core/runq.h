@@ -107,6 +107,26 @@ static inline void runq_rotate(struct runq *q, struct g *g)
         store_rel(&q->head, h + 1);   /* rel: as in runq_get */
 }
 
+/* Holder only, and only a hint to others. */
+static inline unsigned runq_len(const struct runq *q)
+{
+        return load_rlx(&q->tail) - load_rlx(&q->head);   /* rlx: a hint */
+}
+
+/* Holder only, once in `turns` turns: what the next ones will touch is fetched, a memory's distance ahead. Who was stolen meanwhile is looked at all the same: descriptors stay mapped. */
+static inline void runq_prefetch(const struct runq *q, unsigned turns)
+{
+        enum { NEAR = 2, FAR = 8 };
+        unsigned h = load_rlx(&q->head);   /* rlx: a hint */
+
+        if (RNI_TSAN || runq_len(q) < FAR + turns)
+                return;
+        for (unsigned i = FAR; i < FAR + turns; i++)
+                g_prefetch_first((struct g *)load_rlx(&q->ring[(h + i) % RUNQ_SIZE]));   /* rlx: we wrote it */
+        for (unsigned i = NEAR; i < NEAR + turns; i++)
+                g_prefetch_rest((struct g *)load_rlx(&q->ring[(h + i) % RUNQ_SIZE]));   /* rlx: as above */
+}
+
 /* Holder only: takes the older half of a full queue, RUNQ_SIZE / 2, for the global one. False if stealers made room meanwhile. */
 bool rni_runq_take_half(struct runq *q, struct g **out);
 
@@ -117,11 +137,5 @@ struct g *rni_runq_steal(struct runq *q, struct runq *victim, bool take_next);
 /* Any thread. True means true at one moment during the call: tail, runnext and head are read until tail stood still, so a G
  * that is pushed from runnext into the ring meanwhile is not missed. */
 bool rni_runq_empty(const struct runq *q);
-
-/* Holder only, and only a hint to others. */
-static inline unsigned runq_len(const struct runq *q)
-{
-        return load_rlx(&q->tail) - load_rlx(&q->head);   /* rlx: a hint */
-}
 
 #endif

@@ -54,6 +54,8 @@ static bool look_around(struct m *m, unsigned tick, struct g **g)
 {
         struct p *p = m->p;
 
+        if (unlikely(p->crowded))
+                runq_prefetch(&p->runq, LOOK_EVERY);
         if (gq_turn(p)) {
                 if (p->id >= (int)load_rlx(&rni_sched.nprocs))   /* rlx: seen sooner or later */
                         return true;   /* to retire it */
