@@ -192,7 +192,7 @@ static void post_out(struct post *post)
         }
 }
 
-static void postman(void *arg)
+static void *postman(void *arg)
 {
         (void)arg;
         rni_m();
@@ -213,6 +213,7 @@ static void postman(void *arg)
                 if (needed)
                         rni_futex_wait(&bell, heard);
         }
+        return NULL;
 }
 
 /* Locked. Must a postman be started? */

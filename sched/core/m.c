@@ -33,10 +33,9 @@ static void m_gone(struct m *m)
         lock_release(&sched.lock, RANK_SCHED);
 }
 
-static void m_main(void *arg)
+static void *m_main(void *arg)
 {
         struct m *m = arg;
-        void *lo, *hi;
 
         rni_self_set(m);
         m->tid = rni_thread_id();
@@ -44,15 +43,20 @@ static void m_main(void *arg)
         m->errnop = rni_thread_errno();
         rni_thread_slack();
         rni_thread_altstack();
+#if RNI_ASAN
+        void *lo, *hi;
+
         rni_thread_stack(&lo, &hi);
         m->g0_stack.lo = m->g0_stack.floor = lo;
         m->g0_stack.hi = hi;
+#endif
 #if RNI_TSAN
         m->g0_stack.san_fiber = __tsan_get_current_fiber();
 #endif
         rni_m_first(m);
         rni_g0_loop();
         m_gone(m);
+        return NULL;
 }
 
 /* -- starting one -- */

@@ -38,7 +38,7 @@ struct m {
         unsigned post_state;           /* what post_g has become: enum g_state */
 
         struct ctx g0;                 /* the scheduler loop, while a goroutine runs */
-        struct stack g0_stack;         /* bounds of the thread's own stack, for sanitizers; scratch is never used */
+        struct stack g0_stack;         /* of the thread's own stack, what sanitizers want; scratch is never used */
         struct g *picked;              /* chosen by who switched to the scheduler loop; NULL: find one */
         struct sim *sim;               /* the deterministic run that it is in: its own thread's */
 

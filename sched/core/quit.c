@@ -32,7 +32,7 @@ bool rni_quit_asked(void)
         return load_acq(&asked);   /* acq: pairs with rel in ask_quitter */
 }
 
-static void quitter(void *arg)
+static void *quitter(void *arg)
 {
         (void)arg;
         while (!load_acq(&asked))   /* acq: pairs with rel in ask_quitter */

@@ -11,7 +11,7 @@
  *
  *   submitter   queue or heap = g;  light fence;  reads nidle_p, keeper_until, then sysmon      sysmon   sysmon = ASLEEP;  heavy fence;  reads queues, heaps, nidle_p, keeper
  *
- * The same pattern as going idle: a read before the fence's point X has its store before X too, and sysmon sees it; one after X sees ASLEEP and wakes it. It can also become needed without anything new: when the
+ * The same pattern as going idle: a read before the fence's point X has its store before X too, and sysmon sees it; one after X sees ASLEEP and wakes it. While an M spins it is not told: who spins looks, and tells it when it was the last. It can also become needed without anything new: when the
  * last idle P is taken, which a spinning M does, who calls rni_wake_p when it stops spinning, or an M that enters, which does likewise; and when the
  * keeper goes, which sees to the next one, or to sysmon, itself (sleep_for_p). The model of who keeps a deadline is docs/design/keeper.pml.
  *
@@ -273,7 +273,7 @@ static _Noreturn void run(void)
         }
 }
 
-static void sysmon_main(void *arg)
+static void *sysmon_main(void *arg)
 {
         (void)arg;
         rni_foreign_init(&self);

@@ -64,7 +64,7 @@ void rni_cpu_yield(void);                          /* sched_yield */
 /* -- thread.c -- */
 /* detached; 0 or -errno (-EAGAIN: no more threads, and none came free in 0.2 s). mask_all: all signals blocked (helpers);
  * otherwise the mask of the thread that called rni_os_init */
-int  rni_thread_start(void (*fn)(void *), void *arg, size_t stack, bool mask_all);
+int  rni_thread_start(void *(*fn)(void *), void *arg, size_t stack, bool mask_all);
 int  rni_thread_id(void);                          /* gettid */
 /* is this the thread that main() was called on? */
 bool rni_thread_initial(void);

@@ -13,36 +13,28 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
-struct start { void (*fn)(void *); void *arg; };
 enum { CREATE_TRIES = 20 };
-
-static void *thread_main(void *p)
-{
-        struct start s = *(struct start *)p;
-
-        free(p);
-        s.fn(s.arg);
-        return NULL;
-}
+typedef void *start_fn(void *);
 
 /* The number of threads is limited for the user or the group, and others end some. Go tries as often and as long: 0.2 s. */
-static int create(const pthread_attr_t *attr, struct start *s)
+static int create(const pthread_attr_t *attr, start_fn *fn, void *arg)
 {
         pthread_t t;
-        int r = pthread_create(&t, attr, thread_main, s);
+        int r = pthread_create(&t, attr, fn, arg);
 
         for (int tries = 1; r == EAGAIN && tries < CREATE_TRIES; tries++) {
                 nanosleep(&(struct timespec){ 0, tries * 1000000 }, NULL);
-                r = pthread_create(&t, attr, thread_main, s);
+                r = pthread_create(&t, attr, fn, arg);
         }
         return r;
 }
 
 /* 0 or a positive error number. */
-static int create_detached(struct start *s, size_t stack)
+static int create_detached(start_fn *fn, void *arg, size_t stack)
 {
         pthread_attr_t attr;
         size_t least = (size_t)sysconf(_SC_THREAD_STACK_MIN);
@@ -55,7 +47,7 @@ static int create_detached(struct start *s, size_t stack)
         pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
         r = pthread_attr_setstacksize(&attr, (stack + rni_page - 1) / rni_page * rni_page);
         if (r == 0)
-                r = create(&attr, s);
+                r = create(&attr, fn, arg);
         pthread_attr_destroy(&attr);
         return r;
 }
@@ -69,21 +61,15 @@ void rni_thread_init(void)
         pthread_sigmask(SIG_BLOCK, NULL, &first_mask);
 }
 
-int rni_thread_start(void (*fn)(void *), void *arg, size_t stack, bool mask_all)
+int rni_thread_start(start_fn *fn, void *arg, size_t stack, bool mask_all)
 {
-        int keep = errno, r = ENOMEM;
-        struct start *s = malloc(sizeof *s);
+        int keep = errno, r;
         sigset_t all, old;
 
-        if (s) {
-                *s = (struct start){ fn, arg };
-                sigfillset(&all);
-                pthread_sigmask(SIG_SETMASK, mask_all ? &all : &first_mask, &old);      /* inherited: it never runs with another */
-                r = create_detached(s, stack);
-                pthread_sigmask(SIG_SETMASK, &old, NULL);
-                if (r != 0)
-                        free(s);
-        }
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, mask_all ? &all : &first_mask, &old);      /* inherited: it never runs with another */
+        r = create_detached(fn, arg, stack);
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
         errno = keep;
         return -r;
 }
@@ -145,12 +131,27 @@ int rni_thread_on_fork(void (*fn)(void))
         return -pthread_atfork(NULL, NULL, fn);
 }
 
+/* The initial thread's: the C library would look it up in /proc/self/maps, which takes as long as all of our start. On top of it the kernel puts the name of the program and a word of zeroes. */
+static bool initial_stack(void **lo, void **hi)
+{
+        const char *name = (const char *)getauxval(AT_EXECFN);  /* NOLINT: an address, by the kernel's interface */
+        struct rlimit size;
+
+        if (!name || !rni_thread_initial() || getrlimit(RLIMIT_STACK, &size) != 0 || size.rlim_cur == RLIM_INFINITY)
+                return false;
+        *hi = (void *)(((uintptr_t)name + strlen(name)) / rni_page * rni_page + rni_page);
+        *lo = (char *)*hi - size.rlim_cur / rni_page * rni_page;
+        return (char *)&size > (char *)*lo && (char *)&size < (char *)*hi;
+}
+
 void rni_thread_stack(void **lo, void **hi)
 {
         pthread_attr_t attr;
         size_t size = 0;
         int keep = errno;
 
+        if (!RNI_ASAN && initial_stack(lo, hi))
+                return;
         *lo = *hi = NULL;
         if (pthread_getattr_np(pthread_self(), &attr) == 0) {
                 pthread_attr_getstack(&attr, lo, &size);

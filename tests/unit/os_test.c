@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -135,11 +136,12 @@ static void timed_wait_ends_at_its_time(void **state)
 
 static a32 turn;
 
-static void wake_main(void *arg)
+static void *wake_main(void *arg)
 {
         (void)arg;
         store_rel(&turn, 1);            /* rel: pairs with acq in wait_for_turn */
         rni_futex_wake(&turn, 1);
+        return NULL;
 }
 
 static void wait_for_turn(unsigned not)
@@ -159,11 +161,11 @@ static void started_thread_wakes_a_waiter(void **state)
 static sigset_t seen_mask;
 static bool seen_initial;
 
-static void note_mask(void *arg)
+static void *note_mask(void *arg)
 {
         pthread_sigmask(SIG_BLOCK, NULL, &seen_mask);
         seen_initial = rni_thread_initial();
-        wake_main(arg);
+        return wake_main(arg);
 }
 
 static void helper_threads_block_all_signals_and_others_none_but_the_first_threads(void **state)
@@ -191,12 +193,13 @@ static void helper_threads_block_all_signals_and_others_none_but_the_first_threa
 
 static int asleep_tid;
 
-static void sleep_until_told(void *arg)
+static void *sleep_until_told(void *arg)
 {
         (void)arg;
         asleep_tid = rni_thread_id();
         wake_main(NULL);
         wait_for_turn(1);
+        return NULL;
 }
 
 static void a_sleeping_thread_can_be_told_from_a_running_one(void **state)
@@ -307,13 +310,37 @@ static void altstack_is_guarded_respects_others_and_ends_with_its_thread(void **
         assert_false(readable(sp[1]));
 }
 
-static void thread_knows_its_stack(void **state)
+static void *other_threads_stack(void *arg)
 {
         void *lo, *hi;
+
+        rni_thread_stack(&lo, &hi);
+        return (char *)lo < (char *)&hi && (char *)&hi < (char *)hi ? arg : NULL;
+}
+
+static void thread_knows_its_stack(void **state)
+{
+        FILE *f = fopen("/proc/self/maps", "r");
+        unsigned long long from, to;
+        struct rlimit limit;
+        char line[256];
+        void *lo, *hi;
+        pthread_t t;
 
         (void)state;
         rni_thread_stack(&lo, &hi);
         assert_true((char *)lo < (char *)__builtin_frame_address(0) && (char *)__builtin_frame_address(0) < (char *)hi);
+        assert_non_null(f);
+        assert_int_equal(getrlimit(RLIMIT_STACK, &limit), 0);
+        while (fgets(line, sizeof line, f))
+                if (strstr(line, "[stack]")) {
+                        assert_int_equal(sscanf(line, "%llx-%llx", &from, &to), 2);
+                        assert_true((uintptr_t)hi == to && (limit.rlim_cur == RLIM_INFINITY || (uintptr_t)lo <= from));   /* else it is the C library's answer */
+                }
+        fclose(f);
+        assert_int_equal(pthread_create(&t, NULL, other_threads_stack, line), 0);
+        pthread_join(t, &lo);
+        assert_ptr_equal(lo, line);
         assert_ptr_equal(rni_thread_errno(), &errno);
 }
 
