@@ -8,7 +8,7 @@ LC_ALL=C
 export LC_ALL
 a=.libs/librni.a
 # getpeername and getsockopt fail only for what is not a socket, fstat for no descriptor, sigaction for no signal.
-harmless='_Unwind_Backtrace _Unwind_GetIP _Unwind_GetIPInfo _Unwind_GetRegionStart _exit atexit clock_gettime dl_iterate_phdr free freeaddrinfo fstat
+harmless='_Unwind_Backtrace _Unwind_GetIP _Unwind_GetIPInfo _Unwind_GetRegionStart _exit atexit clock_gettime dl_iterate_phdr free freeaddrinfo fstat getauxval
 getpeername nanosleep getpid getrlimit getsockopt pthread_attr_destroy pthread_attr_getstack pthread_attr_init pthread_attr_setdetachstate
 pthread_attr_setstacksize pthread_getspecific pthread_once pthread_self pthread_sigmask raise secure_getenv sigaction sigaddset sigaltstack sigdelset
 sigemptyset sigfillset sigismember signal sigpending sigtimedwait snprintf strchr strchrnul strcmp strlen strncmp strnlen strrchr strspn strstr
