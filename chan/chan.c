@@ -54,7 +54,7 @@ static rni_noinline struct waiter *wait_on(struct hchan *c, struct waitq *q, voi
         if (w->queued)
                 waitq_remove(q, w);
         c->nreturning--;
-        rni_hchan_leave(c);
+        hchan_leave(c);
         return NULL;
 }
 

@@ -40,9 +40,9 @@ void rni_hchan_free(struct hchan *c)
         free(c);
 }
 
-void rni_hchan_leave(struct hchan *c)
+void rni_hchan_leave_orphan(struct hchan *c)
 {
-        bool last = c->orphan && !waited_on(c);
+        bool last = !waited_on(c);
 
         hchan_unlock_last(c);   /* an orphan is freed by another who leaves later */
         if (last)

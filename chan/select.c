@@ -139,55 +139,92 @@ static rni_noinline enum op_result try_case(const struct rn_case *k, struct hcha
         return k->op == OP_SEND ? hchan_send_locked(c, k->elem, wake) : hchan_recv_locked(c, k->into, wake);
 }
 
-/* After the unlock: the chosen case's result is told. Returns its index. */
-static int finish(const struct select *s, unsigned i, enum op_result r, struct g *wake)
-{
-        const struct rn_case *k = &s->cases[i];
-        struct hchan *c = hchan_of(k->chan);
-
-        if (wake)
-                hchan_ready(wake);
-        if (k->op == OP_RECV) {
-                if (r == OP_CLOSED)
-                        hchan_zero(c, k->into, c->size);
-                if (k->ok)
-                        *k->ok = r == OP_DONE;
-        }
-        return (int)i;
-}
-
 struct choice {
         int index;                /* or NONE */
         enum op_result result;
         struct g *wake;
 };
 
+/* After the unlock: the chosen case's result is told. Returns its index, or CLOSED_SEND. */
+static rni_always_inline int finish(const struct rn_case *cases, struct choice got, struct m *m)
+{
+        const struct rn_case *k = &cases[got.index];
+
+        if (got.wake)
+                hchan_ready(got.wake);
+        if (k->op == OP_RECV) {
+                struct hchan *c = hchan_of(k->chan);
+
+                if (got.result == OP_CLOSED)
+                        hchan_zero(c, k->into, c->size);
+                if (k->ok)
+                        *k->ok = got.result == OP_DONE;
+        } else if (unlikely(got.result == OP_CLOSED)) {
+                return CLOSED_SEND;
+        }
+        if (unlikely(m->sim != NULL))
+                rni_sim_here(m);
+        return got.index;
+}
+
+static inline bool blocks(const struct rn_case *k, const struct hchan *c)
+{
+        return k->op == OP_SEND ? hchan_send_blocks(c) : hchan_recv_blocks(c);
+}
+
+/* A case with a channel. OP_BLOCK: not ready. */
+static rni_always_inline struct choice look_at(const struct rn_case *k, unsigned i)
+{
+        struct hchan *c = hchan_of(k->chan);
+        struct choice got = { (int)i, OP_BLOCK, NULL };
+
+        if (!blocks(k, c)) {
+                hchan_lock(c);
+                got.result = try_case(k, c, &got.wake);
+                hchan_unlock(c);
+        }
+        return got;
+}
+
 static struct choice look(const struct select *s)
 {
         for (unsigned p = 0; p < s->n; p++) {
                 unsigned i = s->order[p].poll;
-                const struct rn_case *k = &s->cases[i];
-                struct hchan *c = hchan_of(k->chan);
-                struct choice got = { (int)i, OP_BLOCK, NULL };
+                struct choice got = look_at(&s->cases[i], i);
 
-                if (k->op == OP_SEND ? hchan_send_blocks(c) : hchan_recv_blocks(c))
-                        continue;
-                hchan_lock(c);
-                got.result = try_case(k, c, &got.wake);
-                hchan_unlock(c);
                 if (got.result != OP_BLOCK)
                         return got;
         }
         return (struct choice){ NONE, OP_BLOCK, NULL };
 }
 
-/* All locked. */
+/* The same for two, the most common number, which are in random order when one bit says who is first. */
+static rni_always_inline struct choice look_at_two(const struct rn_case *cases, uint64_t *rand)
+{
+        unsigned i = rni_rand(rand) >> 31;
+
+        for (int p = 0; p < 2; p++, i ^= 1) {
+                const struct rn_case *k = &cases[i];
+
+                if (k->op && k->chan) {
+                        struct choice got = look_at(k, i);
+
+                        if (got.result != OP_BLOCK)
+                                return got;
+                }
+        }
+        return (struct choice){ NONE, OP_BLOCK, NULL };
+}
+
+/* All locked: what the hint says of a channel that is not ready is certain now. */
 static struct choice decide(const struct select *s)
 {
         for (unsigned p = 0; p < s->n; p++) {
                 unsigned i = s->order[p].poll;
                 struct choice got = { (int)i, OP_BLOCK, NULL };
 
+                if (blocks(&s->cases[i], case_chan(s, i)))
+                        continue;
                 got.result = try_case(&s->cases[i], case_chan(s, i), &got.wake);
                 if (got.result != OP_BLOCK)
                         return got;
@@ -237,7 +274,7 @@ static void leave(const struct select *s)
                 struct hchan *c = case_chan(s, s->order[i].lock);
 
                 if (i == 0 || c != case_chan(s, s->order[i - 1].lock))
-                        rni_hchan_leave(c);
+                        hchan_leave(c);
         }
 }
 
@@ -274,7 +311,7 @@ static inline bool none_ready(const struct rn_case *cases, size_t n)
                 if (!k->op || !c)
                         continue;
                 state[i] = load_acq(&c->state);   /* acq: before the hint; pairs with the lock's release */
-                if (k->op == OP_SEND ? !hchan_send_blocks(c) : !hchan_recv_blocks(c))
+                if (!blocks(k, c))
                         return false;
         }
         for (size_t i = 0; i < n; i++) {
@@ -289,10 +326,13 @@ static inline bool none_ready(const struct rn_case *cases, size_t n)
 
 enum block { NO_WAIT, WAIT };
 
-static struct choice run(struct select *s, enum block block, rn_time until)
+/* looked: just now, and none was ready. */
+static struct choice run(struct select *s, bool looked, enum block block, rn_time until)
 {
-        struct choice got = look(s);
+        struct choice got = { NONE, OP_BLOCK, NULL };
 
+        if (!looked)
+                got = look(s);
         if (got.index >= 0)
                 return got;
         if (s->n == 1 && block == NO_WAIT)
@@ -308,21 +348,11 @@ static struct choice run(struct select *s, enum block block, rn_time until)
 
 static int select_on(struct select *s, size_t n, enum block block, rn_time until)
 {
-        struct m *m = rni_m();
         struct choice got;
-        int r;
 
-        rni_budget(m);
-        shuffle(s, n, &m->rand);
-        got = run(s, block, until);
-        if (got.index < 0)
-                return got.index;
-        if (got.result == OP_CLOSED && s->cases[got.index].op == OP_SEND)
-                return CLOSED_SEND;
-        r = finish(s, (unsigned)got.index, got.result, got.wake);
-        if (unlikely(m->sim != NULL))
-                rni_sim_here(m);
-        return r;
+        shuffle(s, n, &rni_self()->rand);
+        got = run(s, n == 2, block, until);
+        return got.index < 0 ? got.index : finish(s->cases, got, rni_self());
 }
 
 static rni_noinline int select_few(const struct rn_case *cases, size_t n, enum block block, rn_time until)
@@ -363,11 +393,19 @@ static rni_noinline int select_many(const struct rn_case *cases, size_t n, enum 
 
 static rni_always_inline int do_select(const struct rn_case *cases, size_t n, enum block block, rn_time until, int none)
 {
+        struct choice got = { NONE, OP_BLOCK, NULL };
+        struct m *m;
         int r;
 
         if (n > MAX_CASES)
                 rni_runtime_panic("select: more than %d cases", MAX_CASES);
-        if (likely(n <= FEW_CASES))
+        rni_budget(rni_m());
+        m = rni_self();   /* the budget may have been over, and this another thread */
+        if (n == 2)
+                got = look_at_two(cases, &m->rand);
+        if (got.index >= 0)
+                r = finish(cases, got, m);
+        else if (likely(n <= FEW_CASES))
                 r = select_few(cases, n, block, until);
         else
                 r = n <= STACK_CASES ? select_some(cases, n, block, until) : select_many(cases, n, block, until);
@@ -390,14 +428,19 @@ int rn_selectv(const struct rn_case *cases, size_t n, rn_time deadline)
         return do_select(cases, n, WAIT, deadline, RN_TIMEOUT);
 }
 
+/* Apart, so that who finds nothing ready has no frame of this. */
+static rni_noinline int do_select_try(const struct rn_case *cases, size_t n)
+{
+        return do_select(cases, n, NO_WAIT, 0, RN_DEFAULT);
+}
+
 int rn_selectv_try(const struct rn_case *cases, size_t n)
 {
         struct m *m = rni_m();
 
-        if (HCHAN_EVENT && likely(n <= FEW_CASES) && likely(!m->sim)) {
+        if (HCHAN_EVENT && likely(n <= FEW_CASES) && likely(!m->sim) && none_ready(cases, n)) {
                 rni_budget(m);
-                if (none_ready(cases, n))
-                        return RN_DEFAULT;
+                return RN_DEFAULT;
         }
-        return do_select(cases, n, NO_WAIT, 0, RN_DEFAULT);
+        return do_select_try(cases, n);
 }

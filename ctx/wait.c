@@ -57,7 +57,7 @@ static bool wait_locked(struct both *b, int64_t n)
         if (ended.queued)
                 waitq_remove(&b->done->recvq, &ended);
         b->done->nreturning--;
-        rni_hchan_leave(b->done);
+        hchan_leave(b->done);
         return ok;
 }
 

@@ -52,7 +52,7 @@ static void end_leave(struct fdop_end *e)
         if (c->w.queued)
                 waitq_remove(&c->done->recvq, &c->w);
         c->done->nreturning--;
-        rni_hchan_leave(c->done);
+        hchan_leave(c->done);
 }
 
 /* What a call gets: &c->end, or NULL if ctx never ends. *err: has it ended? */
