@@ -294,7 +294,7 @@ static void what_is_readied_while_a_thief_gives_up_is_run(void)
                 return;
         c = rn_make(rn_nothing, 0);
         rn_go(note_each, c, &n);
-        for (int i = 0; i < BEHAVE_SCALE(100000); i++) {
+        for (int i = 0; i < BEHAVE_SCALE(300000); i++) {
                 rn_send(c, (rn_nothing){ 0 });
                 while (atomic_load(&n) <= i)
                         continue;
