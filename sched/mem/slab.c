@@ -6,12 +6,14 @@
  *      slab: [ guard | usable, header at its top | spare page? ] x nslots [ struct slab, dropped[], kind[] ]
  *
  * What the book writes is little: a bit for each slot that was ever dropped, and nothing about light
- * guards. So a million stacks that came and went leave 128 KiB.
+ * guards; and whole pages of bits go, too, while all slots that were ever taken are dropped.
  *
  * Invariant: a slot is fresh (index >= fresh), set aside in somebody's run, in dropped[], or in
  * somebody's hands. Guards survive dropping. Taking and listing is under the lock; guarding, first
  * touches and giving back are not. Callers: stack.c, and gslab.c, which has a slot mapped for each
  * descriptor. */
+#include <string.h>
+
 #include "sched/mem/memlock.h"
 #include "sched/mem/slots.h"
 #include "sched/os/tools.h"
@@ -31,6 +33,7 @@ struct slab {
         size_t low;                     /* no word below has a bit; under the lock */
         struct slab *next;              /* the next one with dropped slots; under the lock */
         size_t *dropped;                /* a bit for each guarded slot without header; under the lock */
+        bool unwritten;                 /* all slots below fresh are dropped, and the bits may read as 0; under the lock */
         unsigned char *kind;            /* of each slot below fresh: its guard's RNI_GUARD_*, 0 for LIGHT; written by its first taker */
 };
 
@@ -165,11 +168,36 @@ size_t rni_slab_reserve(size_t n)
         return all;
 }
 
+/* All slots that were ever taken have come back: that need not be written down. Under the lock. */
+static void forget_bits(struct slab *sl)
+{
+        char *from = (char *)(((uintptr_t)sl->dropped + rni_page - 1) / rni_page * rni_page);
+        char *to = (char *)((uintptr_t)sl->kind / rni_page * rni_page);
+
+        if (from < to) {
+                rni_vm_drop(from, (size_t)(to - from));
+                sl->unwritten = true;
+        }
+}
+
+static void write_bits(struct slab *sl)
+{
+        size_t whole = sl->fresh / WORD_BITS, rest = sl->fresh % WORD_BITS;
+
+        memset(sl->dropped, 0xff, whole * sizeof(size_t));
+        if (rest)
+                sl->dropped[whole] = ((size_t)1 << rest) - 1;
+        sl->low = 0;
+        sl->unwritten = false;
+}
+
 /* The lowest of sl's dropped slots, of which there are some; under the lock. */
 static size_t lowest_dropped(struct slab *sl)
 {
         size_t *w, bit;
 
+        if (unlikely(sl->unwritten))
+                write_bits(sl);
         while (*(w = &sl->dropped[sl->low]) == 0)
                 sl->low++;
         sl->ndropped--;
@@ -216,6 +244,8 @@ static void list_dropped(struct slab *sl, size_t index)
         sl->dropped[index / WORD_BITS] |= (size_t)1 << index % WORD_BITS;
         if (index / WORD_BITS < sl->low)
                 sl->low = index / WORD_BITS;
+        if (unlikely(sl->ndropped == sl->fresh))
+                forget_bits(sl);
 }
 
 /* Both batches grow with the number in use: a program with three goroutines does not touch the

@@ -305,6 +305,34 @@ CHILD_TEST(burst_gives_its_memory_back, burst_child, NULL)
 CHILD_TEST(burst_mprotect, burst_child, "mprotect")
 CHILD_TEST(burst_canary, burst_child, "canary")
 
+/* So many that a slab's book has pages of its own, which go when all of its stacks have: each comes again, once, and clean. */
+static void book_child(void)
+{
+        enum { CROWD = 300000, ROUNDS = 3 };
+        struct stack_cache c = { 0 };
+        struct stack **s;
+
+        if (sizeof(void *) == 4 || checked() || emulated() || rni_vm_available() < (uint64_t)CROWD * 3 * rni_page)
+                _exit(SKIPPED);
+        s = malloc(CROWD * sizeof *s);
+        CHECK(s != NULL);
+        for (int round = 0; round < ROUNDS; round++) {
+                for (size_t i = 0; i < CROWD; i++) {
+                        CHECK((s[i] = rni_stack_get(&c, 0)) != NULL);
+                        CHECK(s[i]->hi[-MARK] == 0);
+                        s[i]->hi[-MARK] = 1;
+                }
+                CHECK(rni_stack_in_use() >= CROWD);
+                for (size_t i = 0; i < CROWD; i++)
+                        rni_stack_put(&c, s[i * 7919 % CROWD]);
+                rni_stack_cache_flush(&c);
+                for (int calls = 0; calls < 2; calls++)
+                        while (rni_stack_trim(true))
+                                continue;
+        }
+}
+CHILD_TEST(each_of_many_stacks_comes_again_once, book_child, NULL)
+
 /* Without a trim the next burst finds the pages as they were left. */
 static void resident_child(void)
 {
@@ -611,6 +639,7 @@ int main(void)
                 cmocka_unit_test(burst_mprotect),
                 cmocka_unit_test(burst_canary),
                 cmocka_unit_test(surplus_is_used_again_while_resident),
+                cmocka_unit_test(each_of_many_stacks_comes_again_once),
                 cmocka_unit_test(a_trim_spares_what_was_needed_since_the_last),
                 cmocka_unit_test(other_sizes_are_mappings_of_their_own),
                 cmocka_unit_test(chunks_of_small_stacks_serve_all_until_a_trim),
