@@ -97,7 +97,7 @@ void rni_hchan_free(struct hchan *c);
 void rni_hchan_last(struct hchan *c);
 /* Closes c and adds who waited to woken, for rni_ready_list. False: it was closed already. */
 bool rni_hchan_close(struct hchan *c, struct g_list *woken);
-void rni_hchan_leave_orphan(struct hchan *c);
+void rni_hchan_leave_orphan(struct hchan *c);   /* hchan_leave, where nobody has a reference any more */
 
 /* Unlocks c and frees it if it is an orphan that the caller's waiter was the last to leave. */
 static inline void hchan_leave(struct hchan *c)

@@ -212,7 +212,7 @@ void rni_wake_p(void)
 {
         rni_fence_light();   /* heavy side: stop_looking, doze in sysmon.c */
         if (load_rlx(&sched.nidle_p) == 0) {   /* rlx: ordered by the fences */
-                if (load_rlx(&sched.nspinning) == 0)   /* rlx: who spins looks, and comes here at the end */
+                if (load_rlx(&sched.nspinning) == 0)   /* rlx: who spins looks, and comes here at the end; pairs with the add in rni_stop_spinning */
                         rni_sysmon_need();
         } else if (load_rlx(&sched.nspinning) == 0) {   /* rlx: ordered by the fences */
                 wake_spinner();
