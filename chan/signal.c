@@ -267,8 +267,8 @@ static void release_signals(uint64_t set)
                 change(&wanted[(sig - 1) / 32], 0, part(bit_of(sig), (sig - 1) / 32));
         }
         ours &= ~set;
-        while (load_acq(&delivering) != 0)   /* acq: pairs with the full add in on_signal */
-                rni_cpu_yield();   /* a handler of a few instructions, on a thread that may have lost its processor */
+        for (unsigned tries = 1; load_acq(&delivering) != 0; tries++)   /* acq: pairs with the full add in on_signal */
+                rni_cpu_wait(tries);   /* a handler of a few instructions, on a thread that may have lost its processor */
 }
 
 /* Locked. */

@@ -41,19 +41,19 @@ static intptr_t counter(AO_t word)
 }
 
 /* The holder of the bit is a few instructions from its release, unless it lost its processor. */
-static void back_off(int *tries)
+static void back_off(unsigned *tries)
 {
         if (++*tries < SPINS)
                 cpu_relax();
         else
-                rni_cpu_yield();
+                rni_cpu_wait(*tries - SPINS + 1);
 }
 
 /* -- the last done; entered -- */
 
 static void lock_word(struct wg *wg)
 {
-        int tries = 0;
+        unsigned tries = 0;
 
         for (;;) {
                 AO_t old = load_rlx(&wg->word);   /* rlx: the CAS decides */
@@ -149,7 +149,7 @@ static void commit_wait(struct g *g, void *arg)
 static rni_noinline void wait_slow(struct wg *wg)
 {
         struct m *m = rt_enter();
-        int tries = 0;
+        unsigned tries = 0;
 
         for (;;) {
                 AO_t old = load_acq(&wg->word);   /* acq: pairs with rel in release_waiters */

@@ -64,7 +64,7 @@ void rni_freeze(bool dying)
 {
         struct m *self = rni_self(), *m;
         uint32_t era = begin_era(self, dying);
-        int tries = 0;
+        unsigned tries = 0;
 
         for (m = sched.all_m; m; m = m->all_next)
                 if (m != self)
@@ -72,9 +72,9 @@ void rni_freeze(bool dying)
         rni_fence_heavy();   /* light side: rt_enter and every switch point */
         for (m = sched.all_m; m; m = m->all_next)
                 while (m != self && !m_still(m, era)) {
-                        if (dying && ++tries > DYING_TRIES)
+                        if (++tries > DYING_TRIES && dying)
                                 return;   /* it may wait for a lock that the dying thread holds */
-                        rni_cpu_yield();
+                        rni_cpu_wait(tries);
                 }
 }
 

@@ -10,14 +10,14 @@ static aword was;   /* who it is while it is ending */
 static void end(void)
 {
         rni_fence_heavy();   /* light side: lone_try */
-        while (load_acq(&rni_lone_depth) != 0)   /* acq: pairs with rel in lone_leave */
-                rni_cpu_yield();
+        for (unsigned tries = 1; load_acq(&rni_lone_depth) != 0; tries++)   /* acq: pairs with rel in lone_leave */
+                rni_cpu_wait(tries);
         store_rel(&rni_lone, LONE_OVER);   /* rel: pairs with acq below; what it did under its locks comes before ours */
 }
 
 rni_cold bool rni_lone_slow(const struct m *m)
 {
-        for (;;) {
+        for (unsigned tries = 1;; tries++) {
                 AO_t lone = load_acq(&rni_lone);   /* acq: pairs with rel in end */
 
                 if (lone == LONE_OVER)
@@ -32,7 +32,7 @@ rni_cold bool rni_lone_slow(const struct m *m)
                                 store_rlx(&rni_lone_depth, load_rlx(&rni_lone_depth) + 1);   /* rlx: it was above 0, and stays so */
                                 return true;
                         }
-                        rni_cpu_yield();
+                        rni_cpu_wait(tries);
                 } else if (lone == aptr(m)) {
                         if (lone_try(m))
                                 return true;

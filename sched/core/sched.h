@@ -46,6 +46,7 @@ struct sched {
         a32 stack_waiters;              /* length of stack_queue */
         aword nspawned_no_p, nexited_no_p;   /* by threads without a P; nspawned - nexited as in a P */
         aword nretakes, nhandoffs;
+        a64 sysmon_told;                /* when it was last woken */
         aword goid;                     /* ids leased so far */
         struct g *g1;                   /* goroutine 1; NULL: main is a foreign thread */
         struct g_list stack_queue;      /* lock: fresh Gs that no stack could be had for */

@@ -26,6 +26,7 @@
 #define SHORTEST INT64_C(20000)
 #define LONGEST  INT64_C(1000000)    /* asleep is seen after two looks, computing SLICE after the first: within 2 and 4 ms, if the system finds a processor for sysmon, and for who comes */
 #define SLICE    INT64_C(3000000)
+#define LATE_MOST (SLICE - LONGEST / 4)   /* of what we are late, a slice is no shorter for more: who has just begun gets on a little */
 
 enum { SAME = 50, QUIET = 4, COMPUTE_LEAST = 4 };
 enum { STACK = 256 * 1024 };
@@ -139,6 +140,7 @@ static unsigned count_computing(int64_t now)
 
 struct look {
         int64_t now;
+        int64_t late;                  /* this look should have been so much earlier: those that wait have waited that long */
         bool counted;
         unsigned computing;
         bool found_asleep;
@@ -162,6 +164,12 @@ static bool in_the_way(const struct p *p, int64_t now)
                 load_rlx(&sched.stack_waiters) != 0;   /* rlx: seen sooner or later */
 }
 
+static void look_again(const struct watch *w, struct look *l)
+{
+        if (w->since + SLICE < l->next_due)
+                l->next_due = w->since + SLICE;
+}
+
 static bool is_due(struct p *p, struct m *m, struct look *l)
 {
         struct watch *w = &p->watch;
@@ -174,8 +182,7 @@ static bool is_due(struct p *p, struct m *m, struct look *l)
         }
         if (l->now - w->since >= SLICE)
                 return in_the_way(p, l->now) && may_compute(l);
-        if (w->since + SLICE < l->next_due)
-                l->next_due = w->since + SLICE;
+        look_again(w, l);
         return false;
 }
 
@@ -188,7 +195,8 @@ static void look_at(struct p *p, struct look *l)
         if (!m || load_acq(&m->in_rt))   /* acq: a hint; pairs with rel in rt_leave */
                 return;
         if (w->m != m || w->tick != tick) {
-                *w = (struct watch){ m, tick, rni_thread_cpu(m->tid), l->now };
+                *w = (struct watch){ m, tick, rni_thread_cpu(m->tid), l->now - l->late };
+                look_again(w, l);
                 return;
         }
         if (!is_due(p, m, l))
@@ -202,9 +210,16 @@ static void look_at(struct p *p, struct look *l)
         rni_hand_off(p);
 }
 
-static struct look look(int64_t now)
+static int64_t late(int64_t now, int64_t planned)
 {
-        struct look l = { .now = now, .next_due = TIMER_NEVER };
+        int64_t by = now - planned;
+
+        return by < 0 ? 0 : by < LATE_MOST ? by : LATE_MOST;
+}
+
+static struct look look(int64_t now, int64_t planned)
+{
+        struct look l = { .now = now, .late = late(now, planned), .next_due = TIMER_NEVER };
 
         for (unsigned i = 0; i < load_acq(&sched.np) && work_waits(now); i++)   /* acq: pairs with rel in rni_procs_init */
                 look_at(sched.allp[i], &l);
@@ -213,8 +228,8 @@ static struct look look(int64_t now)
 
 /* -- the thread -- */
 
-/* For `pause`, or until `most`, or the next deadline that is ours. */
-static void nap(int64_t now, int64_t pause, int64_t most)
+/* For `pause`, or until `most`, or the next deadline that is ours: until when. */
+static int64_t nap(int64_t now, int64_t pause, int64_t most)
 {
         int64_t until = timers_ours() ? rni_earliest_deadline() : TIMER_NEVER;
 
@@ -225,10 +240,11 @@ static void nap(int64_t now, int64_t pause, int64_t most)
         if (until > now + pause)
                 until = now + pause;
         rni_futex_wait_until(&sched.sysmon, SYSMON_AWAKE, until);
+        return until;
 }
 
-/* Sleeps until it is needed. The time at which a timer needs it is known before the fence; an earlier one that is added wakes it as work does. */
-static void doze(void)
+/* Sleeps until it is needed, and says since when it was. The time at which a timer needs it is known before the fence; an earlier one that is added wakes it as work does. */
+static int64_t doze(void)
 {
         bool in_time = true;
         int64_t until;
@@ -236,11 +252,14 @@ static void doze(void)
         store_rlx(&sched.sysmon, SYSMON_ASLEEP);   /* rlx: ordered by the heavy fence */
         rni_fence_heavy();   /* light side: rni_wake_p, rni_timekeeper_kick, sleep_for_p, rni_enter_slow */
         until = needed_from();
-        if (needed(rni_clock()))
+        if (needed(rni_clock())) {
+                until = rni_clock();
                 in_time = false;
+        }
         while (in_time && load_acq(&sched.sysmon) == SYSMON_ASLEEP)   /* acq: pairs with the CAS in rni_sysmon_wake */
                 in_time = rni_futex_wait_until(&sched.sysmon, SYSMON_ASLEEP, until);
         store_rlx(&sched.sysmon, SYSMON_AWAKE);   /* rlx: whatever it was; we look next */
+        return in_time ? load_rlx(&sched.sysmon_told) : until;   /* rlx: ordered by the acq above */
 }
 
 static _Noreturn void run(void)
@@ -249,20 +268,20 @@ static _Noreturn void run(void)
         unsigned same = 0, quiet = 0;
 
         for (;;) {
-                int64_t now = rni_clock();
+                int64_t now = rni_clock(), planned;
                 struct look l;
 
                 quiet = needed(now) ? 0 : quiet + 1;
                 if (quiet == QUIET) {
-                        doze();
+                        planned = doze();
                         pause = LONGEST;
                         same = quiet = 0;
                 } else {
-                        nap(now, quiet ? LONGEST : pause, next_due);
+                        planned = nap(now, quiet ? LONGEST : pause, next_due);
                 }
                 now = rni_clock();
                 see_to_them(now);
-                l = look(now);
+                l = look(now, planned);
                 next_due = l.next_due;
                 if (l.found_asleep) {
                         pause = SHORTEST;
@@ -280,6 +299,7 @@ static void *sysmon_main(void *arg)
         store_rlx(&self.in_rt, 1);   /* rlx: nobody asks for it */
         rni_self_set(&self);
         rni_thread_slack();
+        rni_thread_soon();
         run();
 }
 
@@ -288,6 +308,7 @@ void rni_sysmon_wake(void)
 {
         int err;
 
+        store_rlx(&sched.sysmon_told, rni_clock());   /* rlx: ordered by the CAS; pairs with the look in doze */
         if (cas(&sched.sysmon, SYSMON_ASLEEP, SYSMON_AWAKE)) {
                 rni_futex_wake(&sched.sysmon, 1);
         } else if (cas(&sched.sysmon, SYSMON_NONE, SYSMON_AWAKE)) {

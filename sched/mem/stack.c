@@ -241,8 +241,8 @@ size_t rni_stack_surplus(void)
 /* Neither the list nor a slab had any: and none was between the two since `before`? */
 static bool none_left(unsigned before)
 {
-        while (load_acq(&trims) % 2 != 0)       /* acq: pairs with rel in rni_stack_trim */
-                rni_cpu_yield();
+        for (unsigned tries = 1; load_acq(&trims) % 2 != 0; tries++)    /* acq: pairs with rel in rni_stack_trim */
+                rni_cpu_wait(tries);
         return load_rlx(&trims) == before;      /* ordered by the locks taken since */
 }
 

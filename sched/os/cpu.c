@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * How many processors this process may use at once. Asked at boot and now and then: affinity and
- * quota may change. Callers: core/boot, core/sysmon; rni_cpu_yield: spinning loops of core. */
+ * quota may change. Callers: core/boot, core/sysmon; rni_cpu_yield, rni_cpu_wait: loops of core, mem and chan that wait for another thread. */
 #include "sched/os/sys.h"
 
 /* Room for 65,536 processors: the kernel refuses a mask smaller than its own. */
@@ -29,4 +29,17 @@ int rni_cpu_count(void)
 void rni_cpu_yield(void)
 {
         rni_sys(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+}
+
+enum { YIELDS = 20, REST = 50000 };     /* ns */
+
+/* A yield lets nobody run whose priority is lower: between threads of different ones it would be repeated for ever. */
+void rni_cpu_wait(unsigned tries)
+{
+        a32 nothing = 0;
+
+        if (tries < YIELDS)
+                rni_cpu_yield();
+        else
+                rni_futex_wait_until(&nothing, 0, rni_clock() + REST);
 }

@@ -60,6 +60,8 @@ static inline void rni_fence_light(void)
 /* affinity and ceil(cgroup quota), the minimum over all ancestors, at least 1 */
 int  rni_cpu_count(void);
 void rni_cpu_yield(void);                          /* sched_yield */
+/* for the tries-th try (from 1) to see another thread do a few instructions, which may have lost its processor */
+void rni_cpu_wait(unsigned tries);
 
 /* -- thread.c -- */
 /* detached; 0 or -errno (-EAGAIN: no more threads, and none came free in 0.2 s). mask_all: all signals blocked (helpers);
@@ -75,6 +77,8 @@ void rni_thread_stack(void **lo, void **hi);       /* this thread's stack */
 int *rni_thread_errno(void);
 /* timer slack of this thread to 1 ns: short sleeps are short */
 void rni_thread_slack(void);
+/* a processor for this thread soon after it wakes, though others compute, as far as the system permits; threads that it starts get theirs as others do */
+void rni_thread_soon(void);
 /* gives this thread a guarded alternate signal stack unless it has one; 0 or -errno */
 int  rni_thread_altstack(void);
 /* threads of this process; SIZE_MAX where /proc cannot tell */
