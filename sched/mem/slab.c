@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * Default stacks: slots of slabs. A slab is one mapping, never unmapped; its slots are handed out
  * in order of address, and dropped ones, whose pages went back to the system, again. The book about
- * the slots lies above them in the same mapping, where no stack grows.
+ * the slots lies above them in the same mapping, where no stack grows, each part on pages of its own.
  *
- *      slab: [ guard | usable, header at its top | spare page? ] x nslots [ struct slab, dropped[], kind[] ]
+ *      slab: [ guard | usable, header at its top | spare page? ] x nslots [ dropped[] ] [ kind[] ]
  *
  * What the book writes is little: a bit for each slot that was ever dropped, and nothing about light
- * guards; and whole pages of bits go, too, while all slots that were ever taken are dropped.
+ * guards; and the bits go, too, while all slots that were ever taken are dropped.
  *
  * Invariant: a slot is fresh (index >= fresh), set aside in somebody's run, in dropped[], or in
  * somebody's hands. Guards survive dropping. Taking and listing is under the lock; guarding, first
@@ -41,7 +41,7 @@ struct slab {
 struct slot { struct slab *slab; size_t index; };
 
 static a32 lock;
-static aword table[SLABS];              /* written under the lock, read by signal handlers */
+static struct slab slabs[SLABS];        /* what never changes once counted is read by signal handlers, too */
 static a32 nslabs;
 static struct slab *with_dropped;       /* under the lock */
 static aword slots_all;                 /* of all slabs; written under the lock */
@@ -92,11 +92,19 @@ static unsigned kind_of(const struct slab *sl, size_t index)
         return kind ? kind : RNI_GUARD_LIGHT;
 }
 
+static size_t whole_pages(size_t bytes)
+{
+        return (bytes + rni_page - 1) / rni_page * rni_page;
+}
+
+static size_t bits_bytes(size_t n)
+{
+        return whole_pages(words(n) * sizeof(size_t));
+}
+
 static size_t slab_bytes(size_t n)
 {
-        size_t book = sizeof(struct slab) + words(n) * sizeof(size_t) + n;
-
-        return n * stride + (book + rni_page - 1) / rni_page * rni_page;
+        return n * stride + bits_bytes(n) + whole_pages(n);
 }
 
 /* How many slots may still be mapped. */
@@ -125,11 +133,11 @@ static struct slab *map_slab(void)
                         n /= 2;
         if (!p)
                 return NULL;
-        sl = (struct slab *)(void *)(p + n * stride);
-        *sl = (struct slab){ .base = p, .end = (char *)sl, .nslots = n, .dropped = (size_t *)(void *)(sl + 1) };
-        sl->kind = (unsigned char *)(sl->dropped + words(n));
+        sl = &slabs[i];
+        *sl = (struct slab){ .base = p, .end = p + n * stride, .nslots = n };
+        sl->dropped = (size_t *)(void *)sl->end;
+        sl->kind = (unsigned char *)sl->end + bits_bytes(n);
         store_rlx(&bytes_mapped, load_rlx(&bytes_mapped) + slab_bytes(n));      /* under the lock */
-        store_rlx(&table[i], aptr(sl));         /* published by the next line */
         store_rel(&nslabs, i + 1);              /* rel: the slab is complete; pairs with acq in rni_slab_guard_hit */
         store_rlx(&slots_all, load_rlx(&slots_all) + n);        /* under the lock */
         return sl;
@@ -148,7 +156,7 @@ static struct slab *new_slab(void)
 static struct slab *fresh_slab(void)
 {
         for (; filling < load_rlx(&nslabs); filling++) {        /* under the lock */
-                struct slab *sl = (struct slab *)load_rlx(&table[filling]);    /* under the lock */
+                struct slab *sl = &slabs[filling];
 
                 if (sl->fresh < sl->nslots)
                         return sl;
@@ -171,13 +179,8 @@ size_t rni_slab_reserve(size_t n)
 /* All slots that were ever taken have come back: that need not be written down. Under the lock. */
 static void forget_bits(struct slab *sl)
 {
-        char *from = (char *)(((uintptr_t)sl->dropped + rni_page - 1) / rni_page * rni_page);
-        char *to = (char *)((uintptr_t)sl->kind / rni_page * rni_page);
-
-        if (from < to) {
-                rni_vm_drop(from, (size_t)(to - from));
-                sl->unwritten = true;
-        }
+        rni_vm_drop(sl->dropped, bits_bytes(sl->fresh));
+        sl->unwritten = true;
 }
 
 static void write_bits(struct slab *sl)
@@ -388,7 +391,7 @@ bool rni_slab_guard_hit(const char *addr, struct stack **owner)
         unsigned n = load_acq(&nslabs);         /* acq: pairs with rel in new_slab */
 
         for (unsigned i = 0; i < n; i++) {
-                const struct slab *sl = (const struct slab *)load_rlx(&table[i]);      /* never changes once counted */
+                const struct slab *sl = &slabs[i];
                 size_t at, index;
                 char *lo;
                 if (addr < sl->base || addr >= sl->end)

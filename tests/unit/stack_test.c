@@ -305,7 +305,7 @@ CHILD_TEST(burst_gives_its_memory_back, burst_child, NULL)
 CHILD_TEST(burst_mprotect, burst_child, "mprotect")
 CHILD_TEST(burst_canary, burst_child, "canary")
 
-/* So many that a slab's book has pages of its own, which go when all of its stacks have: each comes again, once, and clean. */
+/* So many that the bits of a slab's book take pages; they go when all of its stacks have: each comes again, once, and clean. */
 static void book_child(void)
 {
         enum { CROWD = 300000, ROUNDS = 3 };
