@@ -299,7 +299,6 @@ static void *sysmon_main(void *arg)
         store_rlx(&self.in_rt, 1);   /* rlx: nobody asks for it */
         rni_self_set(&self);
         rni_thread_slack();
-        rni_thread_soon();
         run();
 }
 

@@ -77,8 +77,6 @@ void rni_thread_stack(void **lo, void **hi);       /* this thread's stack */
 int *rni_thread_errno(void);
 /* timer slack of this thread to 1 ns: short sleeps are short */
 void rni_thread_slack(void);
-/* a processor for this thread soon after it wakes, though others compute, as far as the system permits; threads that it starts get theirs as others do */
-void rni_thread_soon(void);
 /* gives this thread a guarded alternate signal stack unless it has one; 0 or -errno */
 int  rni_thread_altstack(void);
 /* threads of this process; SIZE_MAX where /proc cannot tell */

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,31 +164,6 @@ void rni_thread_stack(void **lo, void **hi)
 void rni_thread_slack(void)
 {
         rni_sys(SYS_prctl, PR_SET_TIMERSLACK, 1, 0, 0, 0, 0);
-}
-
-/* What sched_getattr and sched_setattr exchange, as of Linux 3.14; libc and the kernel's headers disagree on who declares it. */
-struct sched_parameters {
-        uint32_t size, policy;
-        uint64_t flags;
-        int32_t nice;
-        uint32_t priority;
-        uint64_t runtime, deadline, period;
-};
-
-enum { TURN = 100000, RESET_ON_FORK = 1 };      /* ns, the least that Linux takes */
-
-/* Beside threads that compute, who wakes waits for the end of a turn, or of two, which the kernel sees at the ticks of its clock; who asks for short turns is let in before, mostly (from
- * Linux 6.12 on; earlier ones ignore the number). A thread that has been given another policy or a higher priority is left as it is: those it starts would lose them by the flag.
- * The least real-time priority comes sooner (root could have that), but not for certain: it preempts the holder of the lock that it needs next. */
-void rni_thread_soon(void)
-{
-        struct sched_parameters s = { 0 };
-
-        if (rni_sys(SYS_sched_getattr, 0, rni_ptr(&s), sizeof s, 0, 0, 0) != 0 || s.policy != SCHED_OTHER || s.nice < 0)
-                return;
-        s.flags |= RESET_ON_FORK;
-        s.runtime = TURN;
-        rni_sys(SYS_sched_setattr, 0, rni_ptr(&s), 0, 0, 0, 0);
 }
 
 /* What the kernel puts on the stack for a handler. */

@@ -222,6 +222,18 @@ static void a_sleeping_thread_can_be_told_from_a_running_one(void **state)
         assert_int_equal(rni_thread_cpu(0x3ffffff), -1);
 }
 
+/* A yield does not sleep, and lets none run whose priority is lower. */
+static void who_waits_long_for_another_thread_sleeps(void **state)
+{
+        enum { TRIES = 100 };
+        int64_t before = rni_clock();
+
+        (void)state;
+        for (unsigned i = 0; i < TRIES; i++)
+                rni_cpu_wait(TRIES + i);
+        assert_true(rni_clock() - before >= TRIES * INT64_C(50000));
+}
+
 static void *gate_thread(void *arg)
 {
         pthread_barrier_t *b = arg;
@@ -661,6 +673,7 @@ int main(void)
                 cmocka_unit_test(started_thread_wakes_a_waiter),
                 cmocka_unit_test(helper_threads_block_all_signals_and_others_none_but_the_first_threads),
                 cmocka_unit_test(a_sleeping_thread_can_be_told_from_a_running_one),
+                cmocka_unit_test(who_waits_long_for_another_thread_sleeps),
                 cmocka_unit_test(task_count_counts_threads),
                 cmocka_unit_test(exit_notes_run_newest_first_and_may_add_more),
                 cmocka_unit_test(altstack_is_guarded_respects_others_and_ends_with_its_thread),
