@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Send, receive and close: what <runnel/chan.h> declares. Each operation tries under the lock, which is the whole of an uncontended one; one that must wait puts
- * its waiter, which lies in the goroutine's descriptor, into the queue and parks; the unlock is the park's commit, so no partner sees the waiter before the
- * goroutine's context is saved (docs/design/select.pml is the model of this and of select). What a public function shares with its sisters is inlined into it, so that a dump names the public one. */
+ * Send, receive and close: what <runnel/chan.h> declares. Each operation tries under the lock,
+ * which is the whole of an uncontended one; one that must wait puts its waiter, which lies in the
+ * goroutine's descriptor, into the queue and parks; the unlock is the park's commit, so no partner
+ * sees the waiter before the goroutine's context is saved (docs/design/select.pml is the model of
+ * this and of select). What a public function shares with its sisters is inlined into it, so that a
+ * dump names the public one. */
 #include <errno.h>
 
 #include "chan/hchan.h"
@@ -26,7 +29,8 @@ static _Noreturn rni_cold void panic_closed(void)
         rni_runtime_panic("send on closed channel");
 }
 
-/* Parks on the locked c until a partner, close, or the deadline. NULL: the deadline; the waiter is out of the queue then. */
+/* Parks on the locked c until a partner, close, or the deadline. NULL: the deadline; the waiter is
+ * out of the queue then. */
 static rni_noinline struct waiter *wait_on(struct hchan *c, struct waitq *q, void *elem, enum wait_reason why, rn_time until)
 {
         struct m *m = rt_enter_locked();
@@ -65,7 +69,8 @@ static inline bool elem_is_word(size_t size)
         return size == 8 || size == 4;
 }
 
-/* To or from a slot. Without a multiplication: what follows the locked instruction is a chain that the next one waits for. */
+/* To or from a slot. Without a multiplication: what follows the locked instruction is a chain that
+ * the next one waits for. */
 static inline void slot_put_word(struct hchan *c, const void *from)
 {
         if (c->size == 8)
@@ -130,7 +135,8 @@ static rni_always_inline int send_locked(struct hchan *c, const void *elem, rn_t
         return -ETIMEDOUT;
 }
 
-/* What rn_chan_send leaves to others, without a frame of its own: it is named like a part of it, so that a dump shows rn_chan_send. */
+/* What rn_chan_send leaves to others, without a frame of its own: it is named like a part of it, so
+ * that a dump shows rn_chan_send. */
 static rni_noinline void send_rest(struct hchan *c, const void *elem) __asm__("rn_chan_send.rest");
 static rni_noinline void send_rest(struct hchan *c, const void *elem)
 {
@@ -157,7 +163,8 @@ void rn_chan_send(rn_anychan ch, const void *elem)
 {
         struct hchan *c = hchan_of(ch);
 
-        /* Fast path: room in the buffer, nobody waits. No call in it but last ones, hence no frame. */
+        /* Fast path: room in the buffer, nobody waits. No call in it but last ones, hence no
+         * frame. */
         if (unlikely(!c) || unlikely(!fast_budget()) || unlikely(!fast_lock(c))) {
                 send_slow(ch, elem);
         } else if (hchan_count(c) < c->cap && !waitq_first(&c->recvq) && !load_rlx(&c->closed) &&   /* rlx: under the lock */
@@ -284,7 +291,8 @@ bool rn_chan_recv(rn_anychan ch, void *into)
         /* Fast path: a value in the buffer, no sender waits. */
         if (unlikely(!fast_lock(c)))
                 return recv_slow(ch, into);
-        if (hchan_count(c) > 0 && !waitq_first(&c->sendq) && into && elem_is_word(c->size)) {   /* rlx: under the lock */
+        /* rlx: under the lock */
+        if (hchan_count(c) > 0 && !waitq_first(&c->sendq) && into && elem_is_word(c->size)) {
                 slot_get_word(into, c);
                 c->recvx = hchan_next(c, c->recvx);
                 hchan_event(c, -1);
@@ -371,7 +379,8 @@ void (rn_close)(rn_anychan ch)
         rni_sim_place();
         if (unlikely(!rni_hchan_close(hchan_of(ch), &woken)))
                 rni_runtime_panic("close of closed channel");
-        if (woken.head) {   /* all at once, after the unlock: they may come back for the same channel */
+        if (woken.head) {   /* all at once, after the unlock: they may come back for the same
+                             * channel */
                 rt_enter();
                 rni_ready_list(&woken);
                 rt_leave();
@@ -384,7 +393,8 @@ int (rn_len)(rn_anychan ch)
 {
         const struct hchan *c = hchan_of(ch);
 
-        return c ? (int)hchan_elements(load_acq(&c->state)) : 0;   /* acq: pairs with the lock's release */
+        return c ? (int)hchan_elements(load_acq(&c->state)) : 0;   /* acq: pairs with the lock's
+                                                                    * release */
 }
 
 int (rn_cap)(rn_anychan ch)

@@ -8,12 +8,16 @@
  *                ^                                                            | its timer (or it was first): leaves by itself
  *                '------------------------------------------------------------'
  *
- * The order in wait is: into the queue, then unlock, then look whether a signal came already, then park. The bug would be a signal missed between unlock and park: whoever signals after the unlock finds us in
- * the queue, and if we are not parked yet takes us out without readying us; under the same lock we then find ourselves out and do not park. Unlocking in the commit of the park, behind the save of the context, would
- * spare the second look, but a plain thread is counted as parked before its commit runs: with everybody else waiting for that mutex it would be called a deadlock. And who gets the mutex from us
- * runs next on this P if it is readied before we pick a successor.
+ * The order in wait is: into the queue, then unlock, then look whether a signal came already, then
+ * park. The bug would be a signal missed between unlock and park: whoever signals after the unlock
+ * finds us in the queue, and if we are not parked yet takes us out without readying us; under the
+ * same lock we then find ourselves out and do not park. Unlocking in the commit of the park, behind
+ * the save of the context, would spare the second look, but a plain thread is counted as parked
+ * before its commit runs: with everybody else waiting for that mutex it would be called a deadlock.
+ * And who gets the mutex from us runs next on this P if it is readied before we pick a successor.
  *
- * A timed wait is claimed: by its timer or by a signal, so a signal passes over a waiter whose time is up and reaches the next one. There are no other wake-ups. */
+ * A timed wait is claimed: by its timer or by a signal, so a signal passes over a waiter whose time
+ * is up and reaches the next one. There are no other wake-ups. */
 #include <errno.h>
 #include <runnel/time.h>
 
@@ -100,7 +104,8 @@ int rn_cond_wait_until(rn_cond *c, rn_mutex *mu, rn_time until)
 
 /* -- signal, broadcast -- */
 
-/* c is locked. Takes the first whose time is not up out of the queue; it is to be readied if it is parked. False: nobody is left. */
+/* c is locked. Takes the first whose time is not up out of the queue; it is to be readied if it is
+ * parked. False: nobody is left. */
 static bool take(struct cond *c, struct g_list *woken)
 {
         struct waiter *w = waitq_take(&c->q);
@@ -118,7 +123,8 @@ static void wake(struct cond *c, bool all)
 {
         struct g_list woken = { NULL, NULL, 0 };
 
-        if (waitq_hint_empty(&c->q))   /* who unlocked the mutex before the caller locked it is seen */
+        if (waitq_hint_empty(&c->q))   /* who unlocked the mutex before the caller locked it is
+                                        * seen */
                 return;
         rni_word_lock(&c->lock);
         while (take(c, &woken) && all)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Making and freeing channels. An hchan and its buffer are one block of memory. Who frees one that somebody still waits on is part of the model docs/design/select.pml. */
+ * Making and freeing channels. An hchan and its buffer are one block of memory. Who frees one that
+ * somebody still waits on is part of the model docs/design/select.pml. */
 #include "chan/hchan.h"
 
 #include <errno.h>

@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: MIT
- * hchan: a channel, and the two operations on a locked one that everything else is made of. After Go's runtime/chan.go in shape and names.
+ * hchan: a channel, and the two operations on a locked one that everything else is made of. After
+ * Go's runtime/chan.go in shape and names.
  *
  * Invariants, under c->lock:
- *   At least one of sendq and recvq is empty of live waiters (a select may stand in both; a waiter whose G is claimed already is not live).
- *   count > 0 implies recvq has no live waiter; count < cap implies sendq has none.
- *   A waiter in a queue belongs to a parked G, or to one that is about to take it out again under this lock; a queued waiter is never stale memory.
+ *   At least one of sendq and recvq is empty of live waiters (a select may stand in both; a waiter
+ *   whose G is claimed already is not live). count > 0 implies recvq has no live waiter; count <
+ *   cap implies sendq has none.
+ *   A waiter in a queue belongs to a parked G, or to one that is about to take it out again under
+ *   this lock; a queued waiter is never stale memory.
  *
- * What happens when several partners, timers and close come at once is modelled in docs/design/select.pml.
+ * What happens when several partners, timers and close come at once is modelled in
+ * docs/design/select.pml.
  *
- * Lifetime: a caller owns a reference during the call, so nothing here counts. Waiters do not count either: if the last reference goes while some wait, the hchan
- * becomes an orphan, and the last of them to leave frees it. Not all of them are in a queue: a partner that loses the claim has taken the waiter out, yet its G
- * will lock the hchan once more. nreturning counts those Gs: selects, and operations with a deadline. A G in a plain operation that was woken by its partner does not touch the hchan again. */
+ * Lifetime: a caller owns a reference during the call, so nothing here counts. Waiters do not count
+ * either: if the last reference goes while some wait, the hchan becomes an orphan, and the last of
+ * them to leave frees it. Not all of them are in a queue: a partner that loses the claim has taken
+ * the waiter out, yet its G will lock the hchan once more. nreturning counts those Gs: selects, and
+ * operations with a deadline. A G in a plain operation that was woken by its partner does not touch
+ * the hchan again. */
 #ifndef RNI_CHAN_HCHAN_H
 #define RNI_CHAN_HCHAN_H
 
@@ -25,7 +32,8 @@
 struct hchan {
         struct obj obj;
         struct lock lock;          /* RANK_HCHAN: everything below */
-        aword state;               /* elements in buf, and HCHAN_EVENTs; read without the lock as a hint */
+        aword state;               /* elements in buf, and HCHAN_EVENTs; read without the lock as a
+                                    * hint */
         a32 closed;                /* likewise; never goes back */
         unsigned cap;
         unsigned sendx, recvx;     /* next slot to fill, to empty */
@@ -37,7 +45,8 @@ struct hchan {
         bool orphan;               /* no references left, waiters are */
 };
 
-/* What is counted in state above the elements: whenever c may have become ready for somebody, by an element more or less or by a waiter. Who sees c not ready, and later the same
+/* What is counted in state above the elements: whenever c may have become ready for somebody, by an
+ * element more or less or by a waiter. Who sees c not ready, and later the same
  * state, knows that it was not ready in between (select.c). 2^32 of them do not pass between two loads. Narrower words have no room for it: 0. */
 #if UINTPTR_MAX > UINT32_MAX
 #define HCHAN_EVENT ((AO_t)1 << 32)
@@ -83,7 +92,8 @@ static inline void hchan_unlock(struct hchan *c)
                 lock_release(&c->lock, RANK_HCHAN);
 }
 
-/* For who holds no reference, or for another: c may be gone when this has unlocked it (core/lock.h). */
+/* For who holds no reference, or for another: c may be gone when this has unlocked it
+ * (core/lock.h). */
 static inline void hchan_unlock_last(struct hchan *c)
 {
         if (lone_leave())
@@ -97,7 +107,8 @@ void rni_hchan_free(struct hchan *c);
 void rni_hchan_last(struct hchan *c);
 /* Closes c and adds who waited to woken, for rni_ready_list. False: it was closed already. */
 bool rni_hchan_close(struct hchan *c, struct g_list *woken);
-void rni_hchan_leave_orphan(struct hchan *c);   /* hchan_leave, where nobody has a reference any more */
+void rni_hchan_leave_orphan(struct hchan *c);   /* hchan_leave, where nobody has a reference any
+                                                 * more */
 
 /* Unlocks c and frees it if it is an orphan that the caller's waiter was the last to leave. */
 static inline void hchan_leave(struct hchan *c)
@@ -141,15 +152,17 @@ static inline struct waiter *hchan_take(struct hchan *c, struct waitq *q)
 
 enum op_result { OP_BLOCK, OP_DONE, OP_CLOSED };
 
-/* Hints without the lock, each true of one moment. A channel that was seen open and then not ready was open and not ready at the second look or between,
- * since a closed one never becomes unready again: the order of the two loads matters. */
+/* Hints without the lock, each true of one moment. A channel that was seen open and then not ready
+ * was open and not ready at the second look or between, since a closed one never becomes unready
+ * again: the order of the two loads matters. */
 static inline bool hchan_send_blocks(const struct hchan *c)
 {
         if (load_acq(&c->closed))   /* acq: before what follows; pairs with rel in rn_close */
                 return false;
         if (c->cap == 0)
                 return waitq_hint_empty(&c->recvq);
-        return hchan_elements(load_acq(&c->state)) == c->cap;   /* acq: pairs with the lock's release */
+        return hchan_elements(load_acq(&c->state)) == c->cap;   /* acq: pairs with the lock's
+                                                                 * release */
 }
 
 static inline bool hchan_recv_blocks(const struct hchan *c)
@@ -159,7 +172,8 @@ static inline bool hchan_recv_blocks(const struct hchan *c)
         return empty && !load_acq(&c->closed);   /* acq: pairs with rel in rn_close */
 }
 
-/* One send on the locked c. OP_DONE: sent; *wake is the receiver to ready after the unlock, or NULL. */
+/* One send on the locked c. OP_DONE: sent; *wake is the receiver to ready after the unlock, or
+ * NULL. */
 static rni_always_inline enum op_result hchan_send_locked(struct hchan *c, const void *elem, struct g **wake)
 {
         struct waiter *w;
@@ -194,7 +208,8 @@ static rni_always_inline enum op_result hchan_send_locked(struct hchan *c, const
         return OP_BLOCK;
 }
 
-/* One receive on the locked c. OP_DONE: *into (unless NULL) is written. OP_CLOSED: closed and drained, *into is not written yet. */
+/* One receive on the locked c. OP_DONE: *into (unless NULL) is written. OP_CLOSED: closed and
+ * drained, *into is not written yet. */
 static rni_always_inline enum op_result hchan_recv_locked(struct hchan *c, void *into, struct g **wake)
 {
         struct waiter *w;
@@ -209,7 +224,8 @@ static rni_always_inline enum op_result hchan_recv_locked(struct hchan *c, void 
                 }
                 c->recvx = hchan_next(c, c->recvx);
                 w = hchan_take(c, &c->sendq);
-                if (w) {   /* the buffer was full: its value goes to the end, into the slot that came free */
+                if (w) {   /* the buffer was full: its value goes to the end, into the slot that
+                            * came free */
                         san_acquire(w);
                         elem_copy(slot, w->elem, c->size);
                         c->sendx = c->recvx;

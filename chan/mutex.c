@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Mutex: one word. Locking is a CAS, unlocking a plain store and a look at the parking lot (chan/parking.h), where the waiters are: one locked instruction for both.
+ * Mutex: one word. Locking is a CAS, unlocking a plain store and a look at the parking lot
+ * (chan/parking.h), where the waiters are: one locked instruction for both.
  *
  *           CAS                          CAS by a waiter of 1 ms
  *   {0} <---------> {LOCKED} --------------------------------> {LOCKED, STARVING}
@@ -7,14 +8,20 @@
  *                       '-- its new owner, if it was the last  <---'<---'
  *                           or has waited less than 1 ms
  *
- * A waiter that is woken competes with whoever comes; that is fast, because the one who unlocks may lock again without a switch. If it has waited for 1 ms when it loses, it sets STARVING: from
- * then on nobody can take the mutex but by being handed it, in the order of the queue (Go's design, sync/mutex.go).
+ * A waiter that is woken competes with whoever comes; that is fast, because the one who unlocks may
+ * lock again without a switch. If it has waited for 1 ms when it loses, it sets STARVING: from then
+ * on nobody can take the mutex but by being handed it, in the order of the queue (Go's design,
+ * sync/mutex.go).
  *
- * The store of 0 is the last access to the mutex; what follows uses its address. It may undo a STARVING that was set between the unlocker's look at the word and its store. That costs the waiter one round:
- * it stands in the chain, so the unlocker, who looks after the store, wakes it, and it sets STARVING again if it loses again. Nothing else is ever set by anyone but the owner.
+ * The store of 0 is the last access to the mutex; what follows uses its address. It may undo a
+ * STARVING that was set between the unlocker's look at the word and its store. That costs the
+ * waiter one round: it stands in the chain, so the unlocker, who looks after the store, wakes it,
+ * and it sets STARVING again if it loses again. Nothing else is ever set by anyone but the owner.
  *
- * The bug would be a mutex that is free while a waiter sleeps and nobody is on the way to it; that the store and the look cannot miss a waiter is argued in parking.h. Handing over is done under the
- * bucket's lock, with the word never free, so no look is needed: waiters of this mutex are in the chain or will find the word taken by an owner who unlocks later. */
+ * The bug would be a mutex that is free while a waiter sleeps and nobody is on the way to it; that
+ * the store and the look cannot miss a waiter is argued in parking.h. Handing over is done under
+ * the bucket's lock, with the word never free, so no look is needed: waiters of this mutex are in
+ * the chain or will find the word taken by an owner who unlocks later. */
 #include "chan/parking.h"
 
 enum { LOCKED = 1, STARVING = 2 };
@@ -27,7 +34,8 @@ struct mutex {
         a32 word;
 };
 _Static_assert(sizeof(struct mutex) <= sizeof(rn_mutex), "fits");
-_Static_assert(LOCKED == 1 && offsetof(struct mutex, word) == 0, "rn_mutex_lock_ and rn_mutex_unlock_ in <runnel/sync.h>");
+_Static_assert(LOCKED == 1 && offsetof(struct mutex, word) == 0,
+               "rn_mutex_lock_ and rn_mutex_unlock_ in <runnel/sync.h>");
 
 static inline a32 *word_of(rn_mutex *mu)
 {
@@ -43,7 +51,8 @@ static bool may_spin(unsigned word)
         unsigned nprocs = load_rlx(&rni_sched.nprocs);   /* rlx: a heuristic */
         unsigned idle = load_rlx(&rni_sched.nidle_p) + load_rlx(&rni_sched.nspinning);   /* rlx: a heuristic */
 
-        if ((word & STARVING) || nprocs == 1 || nprocs <= idle + (m->p != NULL) || load_rlx(&m->stop) != 0)   /* rlx: a heuristic */
+        if ((word & STARVING) || nprocs == 1 || nprocs <= idle + (m->p != NULL) ||
+            load_rlx(&m->stop) != 0)   /* rlx: a heuristic */
                 return false;
         return !m->p || rni_runq_empty(&m->p->runq);
 }
@@ -62,7 +71,8 @@ static bool take_or_spin(a32 *word)
         }
 }
 
-/* The last look before parking, behind the fence of rni_parking_begin or _again. False: somebody has it, and knows of our hunger. */
+/* The last look before parking, behind the fence of rni_parking_begin or _again. False: somebody
+ * has it, and knows of our hunger. */
 static bool take_or_starve(a32 *word, bool starved)
 {
         for (;;) {
@@ -155,7 +165,8 @@ static rni_noinline void lock_slow(a32 *word)
         rni_compiler_barrier();   /* no tail call: a frame for the dump */
 }
 
-/* <runnel/sync.h> has the fast path a second time, inline, where it only sets the bit: a word without LOCKED is 0. */
+/* <runnel/sync.h> has the fast path a second time, inline, where it only sets the bit: a word
+ * without LOCKED is 0. */
 void (rn_mutex_lock)(rn_mutex *mu)
 {
         a32 *word = word_of(mu);
@@ -171,7 +182,8 @@ bool rn_mutex_trylock(rn_mutex *mu)
 {
         a32 *word = word_of(mu);
 
-        if (load_rlx(word) == 0 && cas_acq(word, 0, LOCKED)) {   /* rlx: the CAS decides; acq: pairs with rel in the unlocks */
+        if (load_rlx(word) == 0 && cas_acq(word, 0, LOCKED)) {   /* rlx: the CAS decides; acq: pairs
+                                                                  * with rel in the unlocks */
                 san_acquire(word);
                 return true;
         }
@@ -199,8 +211,9 @@ void rni_mutex_need_locked(rn_mutex *mu)
                 fatal_unlocked();
 }
 
-/* STARVING: the first waiter becomes the owner. Returns whom the caller is to ready: NULL if it is on its way already, or all are gone; then the word is free, and it, or whoever comes, takes it under
- * the bucket's lock or before. */
+/* STARVING: the first waiter becomes the owner. Returns whom the caller is to ready: NULL if it is
+ * on its way already, or all are gone; then the word is free, and it, or whoever comes, takes it
+ * under the bucket's lock or before. */
 static struct g *hand_over(a32 *word)
 {
         struct bucket *b = rni_bucket_lock(word);
@@ -245,7 +258,8 @@ static rni_noinline void wake_slow(const a32 *word)
         rni_compiler_barrier();   /* as in lock_slow */
 }
 
-static rni_noinline void unlock_starving(a32 *word, unsigned old) __asm__("rn_mutex_unlock.starving");
+static rni_noinline void unlock_starving(a32 *word,
+                                         unsigned old) __asm__("rn_mutex_unlock.starving");
 static rni_noinline void unlock_starving(a32 *word, unsigned old)
 {
         struct g *g;
@@ -276,7 +290,8 @@ void (rn_mutex_unlock)(rn_mutex *mu)
         /* Fast path: nobody starves, nobody is parked. */
         san_release(word);
         store_rel(word, 0);   /* rel: pairs with acq in the locks; our last access */
-        rni_compiler_barrier();   /* F1, if there are light fences; otherwise the bucket is hot and wake_slow has it */
+        rni_compiler_barrier();   /* F1, if there are light fences; otherwise the bucket is hot and
+                                   * wake_slow has it */
         if (unlikely(!nobody_parked(word)))
                 wake_slow(word);
 }

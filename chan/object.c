@@ -29,7 +29,8 @@ void (rn_unref)(rn_anychan a)
         if (!o || !o->class->last)
                 return;
         san_release(o);
-        before = fetch_add(&o->refs, (AO_t)-1);   /* full: all use of it comes before, freeing after */
+        before = fetch_add(&o->refs, (AO_t)-1);   /* full: all use of it comes before, freeing
+                                                   * after */
         if (before == 0)
                 rni_runtime_panic("rn_unref of an object without references");
         if (before == 1) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Counted objects: what rn_ref and rn_unref take. The header is the object's first member. refs counts owners, not users: who calls with an object owns a reference for the
- * whole call. The class frees at zero, or later if it has reasons of its own. */
+ * Counted objects: what rn_ref and rn_unref take. The header is the object's first member. refs
+ * counts owners, not users: who calls with an object owns a reference for the whole call. The class
+ * frees at zero, or later if it has reasons of its own. */
 #ifndef RNI_CHAN_OBJECT_H
 #define RNI_CHAN_OBJECT_H
 
@@ -10,7 +11,8 @@ struct obj;
 
 struct obj_class {
         const char *name;
-        void (*last)(struct obj *o);   /* the last reference has gone. NULL: a static object, which is not counted */
+        void (*last)(struct obj *o);   /* the last reference has gone. NULL: a static object, which
+                                        * is not counted */
 };
 
 struct obj {

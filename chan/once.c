@@ -3,8 +3,11 @@
  *
  *   {} ---first call: RUNNING---> its function ---returns, panics or exits: store DONE, then ready all---> DONE
  *
- * The word may be gone as soon as a call can return: so DONE and the release of the lock are one store, the runner's last access. The bug would be a call that finds DONE while the runner still has to unlock. DONE with the
- * lock held is a later call that came before it was done; whoever frees the object waits for that one, too. The function's end is a deferred call, so a panic and rn_exit come by it too; it runs outside of the runtime with nothing held. */
+ * The word may be gone as soon as a call can return: so DONE and the release of the lock are one
+ * store, the runner's last access. The bug would be a call that finds DONE while the runner still
+ * has to unlock. DONE with the lock held is a later call that came before it was done; whoever
+ * frees the object waits for that one, too. The function's end is a deferred call, so a panic and
+ * rn_exit come by it too; it runs outside of the runtime with nothing held. */
 #include <runnel/sync.h>
 
 #include "chan/parking.h"
@@ -72,7 +75,8 @@ static void run(struct once *o, const struct rn_call *call)
 }
 
 /* Named like a part of the public function, which has no frame: a dump shows that. */
-static rni_noinline void call_slow(struct once *o, const struct rn_call *call) __asm__("rn_once_call.slow");
+static rni_noinline void call_slow(struct once *o,
+                                   const struct rn_call *call) __asm__("rn_once_call.slow");
 static rni_noinline void call_slow(struct once *o, const struct rn_call *call)
 {
         struct rn_call own = *call;   /* it lies where the next capture goes */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The parking lot and the slow half of the word lock; parking.h has the argument. Callers: mutex.c for the lot, the other synchronisation objects for the word lock. */
+ * The parking lot and the slow half of the word lock; parking.h has the argument. Callers: mutex.c
+ * for the lot, the other synchronisation objects for the word lock. */
 #include "chan/parking.h"
 
 #include "sched/core/hook.h"
@@ -16,7 +17,8 @@ static struct bucket buckets[SPOTS];
 static bool word_try(a32 *word, unsigned *old)
 {
         *old = load_rlx(word);   /* rlx: the CAS decides */
-        return !(*old & WORD_LOCK) && cas_acq(word, *old, *old | WORD_LOCK);   /* acq: pairs with rel in rni_word_unlock */
+        return !(*old & WORD_LOCK) &&
+               cas_acq(word, *old, *old | WORD_LOCK);   /* acq: pairs with rel in rni_word_unlock */
 }
 
 rni_noinline unsigned rni_word_lock_slow(a32 *word)
@@ -95,7 +97,8 @@ static void announce(struct bucket *b)
         if (load_rlx(count_of(b)) & PARKED_HOT) {   /* rlx: under the lock */
                 fetch_add(count_of(b), 1);   /* F2: full; pairs with F1 in rni_parking_wake */
         } else {
-                store_rlx(count_of(b), PARKED_HOT | 1);   /* rlx: a cold bucket counts 0, a new one nothing; the fence follows */
+                store_rlx(count_of(b), PARKED_HOT | 1);   /* rlx: a cold bucket counts 0, a new one
+                                                           * nothing; the fence follows */
                 rni_fence_heavy();   /* F2; light side: the release in mutex.c */
         }
 }
@@ -160,7 +163,9 @@ struct waiter *rni_parking_first(struct bucket *b, const volatile void *addr)
 /* The bucket is empty. */
 static void cool(struct bucket *b)
 {
-        store_rlx(count_of(b), rni_membarrier_on ? 0 : PARKED_HOT);   /* rlx: who reads the old value looks in vain once more */
+        store_rlx(count_of(b), rni_membarrier_on ? 0 : PARKED_HOT);   /* rlx: who reads the old
+                                                                       * value looks in vain once
+                                                                       * more */
 }
 
 struct g *rni_parking_wake(const volatile void *addr)
@@ -201,7 +206,8 @@ void rni_parking_cool(const volatile void *addr)
 
 /* -- a deterministic run that is over -- */
 
-/* The chain without the waiters of m's run; NULL: nobody is left. count has said who wants to be woken. */
+/* The chain without the waiters of m's run; NULL: nobody is left. count has said who wants to be
+ * woken. */
 static struct waiter *without(struct waiter *first, const struct m *m)
 {
         struct waiter *kept = NULL, *last = NULL;

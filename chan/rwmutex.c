@@ -12,12 +12,18 @@
  *    |                        '- all who wait may read -----'-- all who wait may read ------'
  *    '--- CAS 0 <-> WRITER: a writer alone
  *
- * A reader adds itself to the word first and, if it finds WRITER, takes the lock to queue up: in between it is counted but in no list. The bug would be a writer that unlocks, and another that locks, in that window: the second
- * would count the reader among those it waits for, and the reader would wait for the second. Therefore an unlock lets all go that are counted, and notes in `owed` how many of them it did not find in the list; a reader that
- * comes for the lock takes one of these, whosever it was, before it waits. Between two writers as many reads are granted as there are readers counted in leaving.
+ * A reader adds itself to the word first and, if it finds WRITER, takes the lock to queue up: in
+ * between it is counted but in no list. The bug would be a writer that unlocks, and another that
+ * locks, in that window: the second would count the reader among those it waits for, and the reader
+ * would wait for the second. Therefore an unlock lets all go that are counted, and notes in `owed`
+ * how many of them it did not find in the list; a reader that comes for the lock takes one of
+ * these, whosever it was, before it waits. Between two writers as many reads are granted as there
+ * are readers counted in leaving.
  *
- * After its last step a call does not touch the object: a reader's is the sub, if no WRITER was there; with one, a writer waits for this very reader until it is taken off leaving. A writer's is the CAS, if nobody else is counted; or the
- * release of the lock, before which nobody it lets go can run on: the listed ones are readied after it, the owed ones need the lock. */
+ * After its last step a call does not touch the object: a reader's is the sub, if no WRITER was
+ * there; with one, a writer waits for this very reader until it is taken off leaving. A writer's is
+ * the CAS, if nobody else is counted; or the release of the lock, before which nobody it lets go
+ * can run on: the listed ones are readied after it, the owed ones need the lock. */
 #include "chan/parking.h"
 
 /* word */
@@ -34,10 +40,13 @@ struct rwmutex {
         uint32_t pad;
 #endif
         struct waiter *readers;    /* newest first */
-        struct waiter *last;       /* of the queue of writers, a ring by next: last->next is the first */
+        struct waiter *last;       /* of the queue of writers, a ring by next: last->next is the
+                                    * first */
 };
 _Static_assert(sizeof(struct rwmutex) <= sizeof(rn_rwmutex), "fits");
-_Static_assert(offsetof(struct rwmutex, word) == 0 && READER == 2 && WRITER - READER == (~(uintptr_t)0 >> 1) - 1, "rn_rwmutex_rlock_ in <runnel/sync.h>");
+_Static_assert(offsetof(struct rwmutex, word) == 0 && READER == 2 &&
+                       WRITER - READER == (~(uintptr_t)0 >> 1) - 1,
+               "rn_rwmutex_rlock_ in <runnel/sync.h>");
 
 static inline struct rwmutex *inside(rn_rwmutex *rw)
 {
@@ -127,7 +136,8 @@ bool rn_rwmutex_tryrlock(rn_rwmutex *mu)
         AO_t old;
 
         while (!((old = load_rlx(&rw->word)) & WRITER))   /* rlx: the CAS decides */
-                if (cas_acq(&rw->word, old, old + READER)) {   /* acq: pairs with rel and the full operations of the unlocks */
+                if (cas_acq(&rw->word, old, old + READER)) {   /* acq: pairs with rel and the full
+                                                                * operations of the unlocks */
                         san_acquire(rw);
                         return true;
                 }
@@ -163,7 +173,8 @@ static void ready(struct g *g)
 }
 
 /* old: the word before we left it. */
-static rni_noinline void runlock_slow(struct rwmutex *rw, AO_t old) __asm__("rn_rwmutex_runlock.slow");
+static rni_noinline void runlock_slow(struct rwmutex *rw,
+                                      AO_t old) __asm__("rn_rwmutex_runlock.slow");
 static rni_noinline void runlock_slow(struct rwmutex *rw, AO_t old)
 {
         struct g *writer = NULL;
@@ -202,7 +213,8 @@ void (rn_rwmutex_runlock)(rn_rwmutex *mu)
 
 /* -- writers -- */
 
-/* Takes it, or sees to it that its owner will look for the queue. Returns whether it was taken; rw is locked. */
+/* Takes it, or sees to it that its owner will look for the queue. Returns whether it was taken; rw
+ * is locked. */
 static bool take_or_announce(struct rwmutex *rw)
 {
         for (;;) {
@@ -212,7 +224,8 @@ static bool take_or_announce(struct rwmutex *rw)
                         if ((old & QUEUED) || cas(&rw->word, old, old | QUEUED))
                                 return false;
                 } else if (old == 0) {
-                        if (cas_acq(&rw->word, 0, WRITER))   /* acq: pairs with rel and the full operations of the unlocks */
+                        if (cas_acq(&rw->word, 0, WRITER))   /* acq: pairs with rel and the full
+                                                              * operations of the unlocks */
                                 return true;
                 } else if (cas(&rw->word, old, old | WRITER | QUEUED)) {
                         rw->leaving = readers_in(old);
@@ -249,7 +262,8 @@ void rn_rwmutex_lock(rn_rwmutex *mu)
         struct rwmutex *rw = inside(mu);
 
         /* Fast path: free. */
-        if (unlikely(!cas_acq(&rw->word, 0, WRITER)))   /* acq: pairs with rel and the full operations of the unlocks */
+        if (unlikely(!cas_acq(&rw->word, 0, WRITER)))   /* acq: pairs with rel and the full
+                                                         * operations of the unlocks */
                 lock_slow(rw);
         else
                 san_write_begins(rw);
@@ -286,14 +300,16 @@ static void take_readers(struct rwmutex *rw, struct g_list *out)
         rw->readers = NULL;
 }
 
-/* All readers who wait may read; the first writer, if there is one, is the next. rw is locked, by its writer. Nobody but the caller runs on before that lock is released. */
+/* All readers who wait may read; the first writer, if there is one, is the next. rw is locked, by
+ * its writer. Nobody but the caller runs on before that lock is released. */
 static void pass_on(struct rwmutex *rw, struct g_list *out)
 {
         uint32_t n;
 
         take_readers(rw, out);
         if (rw->last) {
-                n = readers_in(load_acq(&rw->word));   /* acq: as of this moment; later ones find WRITER and wait */
+                n = readers_in(load_acq(&rw->word));   /* acq: as of this moment; later ones find
+                                                        * WRITER and wait */
                 rw->leaving = n;
                 if (n == 0)
                         g_list_push(out, first_writer(rw));
@@ -328,6 +344,7 @@ void rn_rwmutex_unlock(rn_rwmutex *mu)
 
         san_release(rw);
         /* Fast path: nobody waits. */
-        if (unlikely(!cas_rel(&rw->word, WRITER, 0)))   /* rel: pairs with acq and the full operations of the locks */
+        if (unlikely(!cas_rel(&rw->word, WRITER, 0)))   /* rel: pairs with acq and the full
+                                                         * operations of the locks */
                 unlock_slow(rw);
 }

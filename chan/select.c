@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: MIT
- * select: wait for whichever of several channel operations can go first. After Go's runtime/select.go in its passes.
+ * select: wait for whichever of several channel operations can go first. After Go's
+ * runtime/select.go in its passes.
  *
- *   glance  with a default only: each case's hint, then whether all channels are still in the state they had. If none has moved none was ready between the two rounds: default, without a lock.
+ *   glance with a default only: each case's hint, then whether all channels are still in the state
+ *   they had. If none has moved none was ready between the two rounds: default, without a lock.
  *   look    the cases in random order, each by its channel's hint and, if that says ready, under that channel's lock alone: a ready case needs nothing else.
- *   decide  all channels locked, in address order (each once): the same order, now as of one moment. Nothing ready: default, or queue up on all.
+ *   decide all channels locked, in address order (each once): the same order, now as of one moment.
+ *   Nothing ready: default, or queue up on all.
  *   park    the commit unlocks all. Whoever wants to wake us must win our claim, so one case is chosen even if several partners come at once.
  *   leave   all locked again: our waiters leave the queues they still stand in.
  *
- * The bug that the claim prevents: two partners on two channels each take our waiter and each pass a value. Both hold only their own channel's lock; the claim is the
- * one word they share. A waiter that was taken by a partner who then lost is out of its queue, which `queued` says, so that leave does not unlink it twice.
- * The model is docs/design/select.pml, which finds the bug when this or any other of the rules is undone.
+ * The bug that the claim prevents: two partners on two channels each take our waiter and each pass
+ * a value. Both hold only their own channel's lock; the claim is the one word they share. A waiter
+ * that was taken by a partner who then lost is out of its queue, which `queued` says, so that leave
+ * does not unlink it twice. The model is docs/design/select.pml, which finds the bug when this or
+ * any other of the rules is undone.
  *
- * Waiters and the lock order lie on the caller's stack up to STACK_CASES cases; a larger select takes a block from the heap. */
+ * Waiters and the lock order lie on the caller's stack up to STACK_CASES cases; a larger select
+ * takes a block from the heap. */
 #include <runnel/select.h>
 
 #include <errno.h>
@@ -121,22 +127,26 @@ static void lock_all(const struct select *s)
         }
 }
 
-/* Backwards, so that nothing of s is needed after the last unlock: the parked goroutine may have gone by then. */
+/* Backwards, so that nothing of s is needed after the last unlock: the parked goroutine may have
+ * gone by then. */
 static void unlock_all(const struct select *s)
 {
         for (unsigned i = s->n; i-- > 0;) {
                 struct hchan *c = case_chan(s, s->order[i].lock);
 
                 if (i == 0 || c != case_chan(s, s->order[i - 1].lock))
-                        hchan_unlock_last(c);   /* in a commit the goroutine goes on with the last of these, and may free it */
+                        hchan_unlock_last(c);   /* in a commit the goroutine goes on with the last
+                                                 * of these, and may free it */
         }
 }
 
 /* -- passes 1 and 2: what is ready -- */
 
-static rni_noinline enum op_result try_case(const struct rn_case *k, struct hchan *c, struct g **wake)
+static rni_noinline enum op_result try_case(const struct rn_case *k, struct hchan *c,
+                                            struct g **wake)
 {
-        return k->op == OP_SEND ? hchan_send_locked(c, k->elem, wake) : hchan_recv_locked(c, k->into, wake);
+        return k->op == OP_SEND ? hchan_send_locked(c, k->elem, wake)
+                                : hchan_recv_locked(c, k->into, wake);
 }
 
 struct choice {
@@ -198,7 +208,8 @@ static struct choice look(const struct select *s)
         return (struct choice){ NONE, OP_BLOCK, NULL };
 }
 
-/* The same for two, the most common number, which are in random order when one bit says who is first. */
+/* The same for two, the most common number, which are in random order when one bit says who is
+ * first. */
 static rni_always_inline struct choice look_at_two(const struct rn_case *cases, uint64_t *rand)
 {
         unsigned i = rni_rand(rand) >> 31;
@@ -268,7 +279,8 @@ static void leave(const struct select *s)
 
                 c->nreturning--;
                 if (s->waiters[i].queued)
-                        waitq_remove(s->cases[index].op == OP_SEND ? &c->sendq : &c->recvq, &s->waiters[i]);
+                        waitq_remove(s->cases[index].op == OP_SEND ? &c->sendq : &c->recvq,
+                                     &s->waiters[i]);
         }
         for (unsigned i = s->n; i-- > 0;) {
                 struct hchan *c = case_chan(s, s->order[i].lock);
@@ -298,8 +310,10 @@ static struct choice wait(struct select *s, rn_time until)
 
 /* -- the whole -- */
 
-/* Two rounds, of which the first sees each case not ready, and the second that nothing has happened to its channel since: so at the moment between the rounds none was ready. The bug would be one round:
- * a case seen first comes ready before one seen last ceases to be, and always one of them was. False: not so sure. */
+/* Two rounds, of which the first sees each case not ready, and the second that nothing has happened
+ * to its channel since: so at the moment between the rounds none was ready. The bug would be one
+ * round: a case seen first comes ready before one seen last ceases to be, and always one of them
+ * was. False: not so sure. */
 static inline bool none_ready(const struct rn_case *cases, size_t n)
 {
         AO_t state[FEW_CASES];
@@ -310,7 +324,8 @@ static inline bool none_ready(const struct rn_case *cases, size_t n)
 
                 if (!k->op || !c)
                         continue;
-                state[i] = load_acq(&c->state);   /* acq: before the hint; pairs with the lock's release */
+                state[i] = load_acq(&c->state);   /* acq: before the hint; pairs with the lock's
+                                                   * release */
                 if (!blocks(k, c))
                         return false;
         }
@@ -355,7 +370,8 @@ static int select_on(struct select *s, size_t n, enum block block, rn_time until
         return got.index < 0 ? got.index : finish(s->cases, got, rni_self());
 }
 
-static rni_noinline int select_few(const struct rn_case *cases, size_t n, enum block block, rn_time until)
+static rni_noinline int select_few(const struct rn_case *cases, size_t n, enum block block,
+                                   rn_time until)
 {
         struct order order[FEW_CASES];
         struct waiter waiters[FEW_CASES];
@@ -364,7 +380,8 @@ static rni_noinline int select_few(const struct rn_case *cases, size_t n, enum b
         return select_on(&s, n, block, until);
 }
 
-static rni_noinline int select_some(const struct rn_case *cases, size_t n, enum block block, rn_time until)
+static rni_noinline int select_some(const struct rn_case *cases, size_t n, enum block block,
+                                    rn_time until)
 {
         struct order order[STACK_CASES];
         struct waiter waiters[STACK_CASES];
@@ -373,7 +390,8 @@ static rni_noinline int select_some(const struct rn_case *cases, size_t n, enum 
         return select_on(&s, n, block, until);
 }
 
-static rni_noinline int select_many(const struct rn_case *cases, size_t n, enum block block, rn_time until)
+static rni_noinline int select_many(const struct rn_case *cases, size_t n, enum block block,
+                                    rn_time until)
 {
         struct order *order = malloc(n * sizeof *order);
         struct waiter *waiters = malloc(n * sizeof *waiters);
@@ -391,7 +409,8 @@ static rni_noinline int select_many(const struct rn_case *cases, size_t n, enum 
         return r;
 }
 
-static rni_always_inline int do_select(const struct rn_case *cases, size_t n, enum block block, rn_time until, int none)
+static rni_always_inline int do_select(const struct rn_case *cases, size_t n, enum block block,
+                                       rn_time until, int none)
 {
         struct choice got = { NONE, OP_BLOCK, NULL };
         struct m *m;
@@ -408,7 +427,8 @@ static rni_always_inline int do_select(const struct rn_case *cases, size_t n, en
         else if (likely(n <= FEW_CASES))
                 r = select_few(cases, n, block, until);
         else
-                r = n <= STACK_CASES ? select_some(cases, n, block, until) : select_many(cases, n, block, until);
+                r = n <= STACK_CASES ? select_some(cases, n, block, until)
+                                     : select_many(cases, n, block, until);
         if (unlikely(r == CLOSED_SEND))
                 rni_runtime_panic("send on closed channel");
         return r < 0 ? none : r;

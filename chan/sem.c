@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT
- * The weighted semaphore (Go's x/sync/semaphore): size, permits held, and a queue in which the first is served first, however much it wants. Everything under the object's word lock (chan/parking.h).
+ * The weighted semaphore (Go's x/sync/semaphore): size, permits held, and a queue in which the
+ * first is served first, however much it wants. Everything under the object's word lock
+ * (chan/parking.h).
  *
  *               take                                    a release or a leave lets it go: held += n, out, readied
  *   free of it -----> has n        free of it --> QUEUED ---------------------------------------------------------> has n
- *                                                   | its time is up: out by itself, lets those behind it go
+ *                                                   | its time is up: out by itself, lets those
+ *                                                   behind it go
  *                                                   '--> free of it
  *
- * The invariant, whenever the lock is free: the first of the queue wants more than is left, or its time is up and it is about to leave. So a number that is left is never withheld for nothing, and nobody takes any past
- * the queue. The bug would be a large waiter that leaves while smaller ones behind it could go: who leaves lets go like a release. A waiter with a deadline is claimed, so a grant and its timer never both win. */
+ * The invariant, whenever the lock is free: the first of the queue wants more than is left, or its
+ * time is up and it is about to leave. So a number that is left is never withheld for nothing, and
+ * nobody takes any past the queue. The bug would be a large waiter that leaves while smaller ones
+ * behind it could go: who leaves lets go like a release. A waiter with a deadline is claimed, so a
+ * grant and its timer never both win. */
 #include "chan/sem.h"
 
 #include <errno.h>

@@ -2,11 +2,15 @@
  * Signals, from the handler to those who watch them.
  *
  *   kernel -> on_signal, on any thread:  sets the signal's bit in pending, rings the bell
- *          -> postman, a thread of its own that lives while anybody watches:  takes the bits, hands each signal to all its watchers
+ *          -> postman, a thread of its own that lives while anybody watches: takes the bits, hands
+ *          each signal to all its watchers
  *
- * The postman is the thread on which watched signals are not blocked, whatever the mask of the others; it blocks all others. It is a plain thread in the eyes of the runtime, so while it lives there is no deadlock.
+ * The postman is the thread on which watched signals are not blocked, whatever the mask of the
+ * others; it blocks all others. It is a plain thread in the eyes of the runtime, so while it lives
+ * there is no deadlock.
  *
- * The end of a watch. A signal that arrives meanwhile is either delivered or has the effect it had before the watch; it is not lost:
+ * The end of a watch. A signal that arrives meanwhile is either delivered or has the effect it had
+ * before the watch; it is not lost:
  *
  *   stop                                          on_signal
  *   1  the old action is installed                a  delivering += 1                  (full)
@@ -14,8 +18,10 @@
  *   3  waits for delivering == 0                  c  delivering -= 1                  (full)
  *   4  delivers pending, w included; w goes
  *
- * The bug would be a bit that is set after step 4, which nobody takes to w: then b read wanted before 2, so a came before 2, and 3 waits for c. And if b finds the bit gone, step 1 has been made: raising the signal again
- * meets the old action, not us for ever. The handler touches nothing but these words and the futex. */
+ * The bug would be a bit that is set after step 4, which nobody takes to w: then b read wanted
+ * before 2, so a came before 2, and 3 waits for c. And if b finds the bit gone, step 1 has been
+ * made: raising the signal again meets the old action, not us for ever. The handler touches nothing
+ * but these words and the futex. */
 #include "chan/signal.h"
 
 #include <stdlib.h>
@@ -38,7 +44,8 @@ static a32 bell;                    /* futex of the postman: it rings when this 
 static struct lock registry;        /* RANK_SIGNAL */
 static struct watcher *watchers;
 static bool postman_lives;
-static struct sigaction old[SIGNALS + 1];   /* what a signal did before us; read by the handler as well: written only while it is not ours */
+static struct sigaction old[SIGNALS + 1];   /* what a signal did before us; read by the handler as
+                                             * well: written only while it is not ours */
 static uint64_t ours;               /* signals whose old[] is kept: watched or ignored */
 static a32 mask_wanted, mask_done;  /* versions of the postman's mask; the second is a futex */
 
@@ -73,7 +80,8 @@ static void on_signal(int sig, siginfo_t *si, void *uc)
         unsigned bit = part(bit_of(sig), word);
 
         fetch_add(&delivering, 1);   /* a */
-        if (load_acq(&wanted[word]) & bit) {   /* b; acq: after a, which is full; the argument is above */
+        if (load_acq(&wanted[word]) & bit) {   /* b; acq: after a, which is full; the argument is
+                                                * above */
                 change(&pending[word], bit, 0);
                 fetch_add(&delivering, (unsigned)-1);   /* c */
                 ring();
@@ -88,10 +96,12 @@ static void on_signal(int sig, siginfo_t *si, void *uc)
 
 static bool is_signal(int sig)
 {
-        return sig >= 1 && sig <= SIGNALS && (sig < 32 || sig >= SIGRTMIN);   /* between them are the C library's own */
+        /* between them are the C library's own */
+        return sig >= 1 && sig <= SIGNALS && (sig < 32 || sig >= SIGRTMIN);
 }
 
-/* Not those that no handler gets, and not those that an instruction causes: they cannot wait for a postman. */
+/* Not those that no handler gets, and not those that an instruction causes: they cannot wait for a
+ * postman. */
 static bool can_be_watched(int sig)
 {
         switch (sig) {
@@ -197,7 +207,8 @@ static void *postman(void *arg)
         (void)arg;
         rni_m();
         for (bool needed = true; needed;) {
-                unsigned heard = load_acq(&bell);   /* acq: before pending; pairs with the full add in ring */
+                unsigned heard = load_acq(&bell);   /* acq: before pending; pairs with the full add
+                                                     * in ring */
                 struct post post = { { NULL, NULL, 0 }, NULL };
                 unsigned version;
 
@@ -235,7 +246,8 @@ static void wait_for_mask(bool start, unsigned version)
         if (unlikely(err != 0))
                 rni_fatal("cannot start the thread that delivers signals: error %d", -err);
         ring();
-        while ((int)((done = load_acq(&mask_done)) - version) < 0)   /* acq: pairs with rel in postman */
+        while ((int)((done = load_acq(&mask_done)) - version) < 0)   /* acq: pairs with rel in
+                                                                      * postman */
                 rni_futex_wait(&mask_done, done);
 }
 
@@ -257,7 +269,8 @@ static void catch_signals(uint64_t set)
         }
 }
 
-/* Locked. These signals do again what they did before us; what has come meanwhile is in pending. Steps 1 to 3. */
+/* Locked. These signals do again what they did before us; what has come meanwhile is in pending.
+ * Steps 1 to 3. */
 static void release_signals(uint64_t set)
 {
         for (int sig = 1; sig <= SIGNALS; sig++) {
@@ -267,8 +280,10 @@ static void release_signals(uint64_t set)
                 change(&wanted[(sig - 1) / 32], 0, part(bit_of(sig), (sig - 1) / 32));
         }
         ours &= ~set;
-        for (unsigned tries = 1; load_acq(&delivering) != 0; tries++)   /* acq: pairs with the full add in on_signal */
-                rni_cpu_wait(tries);   /* a handler of a few instructions, on a thread that may have lost its processor */
+        for (unsigned tries = 1;
+             load_acq(&delivering) != 0; tries++)   /* acq: pairs with the full add in on_signal */
+                rni_cpu_wait(tries);   /* a handler of a few instructions, on a thread that may have
+                                        * lost its processor */
 }
 
 /* Locked. */
@@ -321,7 +336,8 @@ static void unlock_and_settle(struct post *post, bool start)
         wait_for_mask(start, version);
 }
 
-/* The child of a fork has no postman. What it execs starts with the old actions anyway, but for handlers, which become the default. */
+/* The child of a fork has no postman. What it execs starts with the old actions anyway, but for
+ * handlers, which become the default. */
 static void in_child(void)
 {
         for (int sig = 1; sig <= SIGNALS; sig++)
@@ -384,7 +400,8 @@ static struct hchan *chan_of(struct watcher *w)
         return container_of(w, struct chan_watcher, w)->c;
 }
 
-/* As a send in a select with a default: a full channel, or one that nobody receives from, loses the signal. */
+/* As a send in a select with a default: a full channel, or one that nobody receives from, loses the
+ * signal. */
 static bool chan_take(struct watcher *w, int sig, struct g_list *woken)
 {
         struct hchan *c = chan_of(w);
@@ -403,7 +420,8 @@ static bool chan_take(struct watcher *w, int sig, struct g_list *woken)
 static _Noreturn void chan_closed(struct watcher *w)
 {
         (void)w;
-        rni_runtime_panic("send on closed channel");   /* a watched channel was closed without rn_signal_stop */
+        rni_runtime_panic("send on closed channel");   /* a watched channel was closed without
+                                                        * rn_signal_stop */
 }
 
 static const struct watcher_class chan_watcher_class = { chan_take, chan_closed };
@@ -468,7 +486,8 @@ void rn_signal_stop(rn_send_chan(int) c)
 
 /* -- a signal for everybody -- */
 
-/* Locked. Nobody watches sig any more. Those channels whose only signal it was are returned, by due. */
+/* Locked. Nobody watches sig any more. Those channels whose only signal it was are returned, by
+ * due. */
 static struct watcher *unwatch_locked(int sig)
 {
         struct watcher **at = &watchers, *gone = NULL, *w;

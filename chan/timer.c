@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT
- * Timers and tickers as <runnel/time.h> declares them. One with a channel is the channel, an hchan of capacity 1 with a timer behind it: one block, one count. One with a
- * call starts a goroutine.
+ * Timers and tickers as <runnel/time.h> declares them. One with a channel is the channel, an hchan
+ * of capacity 1 with a timer behind it: one block, one count. One with a call starts a goroutine.
  *
  *                 new, reset                    fire: value into the buffer (a ticker starts again and stays pending)
  *   not pending ------------> pending ------------------------------------------------> not pending
  *        ^---------------------- stop: timer off its heap, buffer emptied
  *
- * All steps are made under the channel's lock. The bug would be that a fire, taken off its heap already, sends after a stop or a reset has returned. It cannot: it locks the channel
- * first and sends only if the timer is pending, in no heap, and due by the fire's own clock. Stopped, it is not pending; reset, it is in a heap, or not due yet when the old fire's M looked, which is so for ever if it was
- * reset to never, or has been taken off anew, and then two fires are on their way, of which the first whose time is not before the new one sends the one value. The model, docs/design/timer.pml, finds the bug when any of
- * this is undone. */
+ * All steps are made under the channel's lock. The bug would be that a fire, taken off its heap
+ * already, sends after a stop or a reset has returned. It cannot: it locks the channel first and
+ * sends only if the timer is pending, in no heap, and due by the fire's own clock. Stopped, it is
+ * not pending; reset, it is in a heap, or not due yet when the old fire's M looked, which is so for
+ * ever if it was reset to never, or has been taken off anew, and then two fires are on their way,
+ * of which the first whose time is not before the new one sends the one value. The model,
+ * docs/design/timer.pml, finds the bug when any of this is undone. */
 #include <runnel/time.h>
 
 #include <stdlib.h>
@@ -31,7 +34,8 @@ struct call_timer {
         struct lock lock;              /* RANK_SYNC: starting */
         struct timer timer;
         struct rn_call call;
-        bool endless;                  /* pending, in no heap: its time is RN_NEVER. It does not hold itself */
+        bool endless;                  /* pending, in no heap: its time is RN_NEVER. It does not
+                                        * hold itself */
 };
 
 /* -- with a channel -- */
@@ -54,7 +58,8 @@ static bool chan_awaited(struct timer *t)
 /* The first tick after now that is a whole number of periods after the last. */
 static rn_time next_tick(const struct chan_timer *t, rn_time now)
 {
-        rn_dur ahead = t->period * ((now - t->when) / t->period + 1);   /* now - when < 2^63, and no more than one period is added */
+        /* now - when < 2^63, and no more than one period is added */
+        rn_dur ahead = t->period * ((now - t->when) / t->period + 1);
 
         return ahead > RN_NEVER - t->when ? RN_NEVER : t->when + ahead;
 }
@@ -67,8 +72,10 @@ static void chan_fire(struct timer *timer, int64_t now)
         struct g *wake = NULL;
 
         hchan_lock(&t->chan);
-        if (t->pending && load_rlx(&timer->home) == 0 && now >= t->when) {   /* rlx: under the lock that starts it */
-                hchan_send_locked(&t->chan, value, &wake);   /* the buffer is full: the tick is lost */
+        if (t->pending && load_rlx(&timer->home) == 0 &&   /* rlx: under the lock that starts it */
+            now >= t->when) {
+                hchan_send_locked(&t->chan, value, &wake);   /* the buffer is full: the tick is
+                                                              * lost */
                 t->pending = t->period > 0;
                 if (t->pending) {
                         t->when = next_tick(t, now);
@@ -183,7 +190,8 @@ static void call_drop(struct timer *t)
         (rn_unref)(of_call(t));
 }
 
-static const struct timer_class call_timer_class = { call_hold, call_fire, call_awaited, call_drop };
+static const struct timer_class call_timer_class = { call_hold, call_fire, call_awaited,
+                                                     call_drop };
 
 static void call_last(struct obj *o)
 {
@@ -217,7 +225,8 @@ static bool call_timer_reset(struct call_timer *t, rn_time when)
         was = held || t->endless;
         t->endless = endless;
         if (!held && !endless)
-                rn_obj_ref(t);   /* ours for being pending; the old one is still with a fire on its way, or was given back */
+                rn_obj_ref(t);   /* ours for being pending; the old one is still with a fire on its
+                                  * way, or was given back */
         rni_timer_start(m, &t->timer, when);
         lock_release(&t->lock, RANK_SYNC);
         rt_leave();
@@ -240,7 +249,8 @@ rn_timer *rn_timer_call(rn_dur d, const struct rn_call *call)
         t->timer = (struct timer){ .class = &call_timer_class };
         t->call = *call;
         t->endless = endless;
-        t->obj = (struct obj){ &call_class, endless ? 1 : 2 };   /* the caller's, and its own while it is pending */
+        t->obj = (struct obj){ &call_class, endless ? 1 : 2 };   /* the caller's, and its own while
+                                                                  * it is pending */
         san_release(t);
         rni_timer_start(rt_enter(), &t->timer, when);
         rt_leave();
@@ -263,7 +273,8 @@ bool rn_timer_stop(rn_timer *t)
 {
         if (unlikely(!t))
                 rni_runtime_panic("time: Stop called on uninitialized Timer");
-        return has_call(t) ? call_timer_stop((struct call_timer *)t) : chan_timer_stop((struct chan_timer *)t);
+        return has_call(t) ? call_timer_stop((struct call_timer *)t)
+                           : chan_timer_stop((struct chan_timer *)t);
 }
 
 bool rn_timer_reset(rn_timer *t, rn_dur d)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A channel's queue of waiters: doubly linked, so that a select leaves from the middle in constant time; first in, first out. Under the channel's lock,
- * but for the hint. The model is docs/design/select.pml. */
+ * A channel's queue of waiters: doubly linked, so that a select leaves from the middle in constant
+ * time; first in, first out. Under the channel's lock, but for the hint. The model is
+ * docs/design/select.pml. */
 #ifndef RNI_CHAN_WAITQ_H
 #define RNI_CHAN_WAITQ_H
 
@@ -46,8 +47,8 @@ static inline void waitq_remove(struct waitq *q, struct waiter *w)
         w->queued = false;
 }
 
-/* The first waiter whose G can be had, out of the queue and claimed. A G that another channel or its timer has won already is passed over: it will find
- * itself out of this queue. */
+/* The first waiter whose G can be had, out of the queue and claimed. A G that another channel or
+ * its timer has won already is passed over: it will find itself out of this queue. */
 static inline struct waiter *waitq_take(struct waitq *q)
 {
         struct waiter *w;

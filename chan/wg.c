@@ -7,9 +7,11 @@
  *   {n, flags} <------------> {m, flags} ---------> {0, flags} ------------------------> {0, 0}
  *                                             (flags != 0: takes LOCK, detaches the list)
  *
- * The word may lie on a waiter's stack and be gone the moment wait returns. So wait returns only when the whole word is 0, on its fast path too, and the last done's final access
- * is the store of 0, after which it readies what it has detached. The bug would be a done that decrements, sees waiters, and looks into the object after a second
- * waiter has seen counter 0 on the fast path and returned: the second waiter sees flags, which only the store of 0 clears.
+ * The word may lie on a waiter's stack and be gone the moment wait returns. So wait returns only
+ * when the whole word is 0, on its fast path too, and the last done's final access is the store of
+ * 0, after which it readies what it has detached. The bug would be a done that decrements, sees
+ * waiters, and looks into the object after a second waiter has seen counter 0 on the fast path and
+ * returned: the second waiter sees flags, which only the store of 0 clears.
  *
  * LOCK is taken only inside the runtime (entered) and never across a stop. */
 #include "chan/wg.h"
@@ -28,7 +30,9 @@ struct wg {
         struct waiter *waiters;
 };
 _Static_assert(sizeof(struct wg) <= sizeof(rn_wg), "fits");
-_Static_assert(FLAGS == 0xff && SHIFT == 8 && offsetof(struct wg, word) == 0 && sizeof(AO_t) == sizeof(uintptr_t), "rn_wg_add_ in <runnel/sync.h>");
+_Static_assert(FLAGS == 0xff && SHIFT == 8 && offsetof(struct wg, word) == 0 &&
+                       sizeof(AO_t) == sizeof(uintptr_t),
+               "rn_wg_add_ in <runnel/sync.h>");
 
 static struct wg *inside(rn_wg *wg)
 {
@@ -58,7 +62,9 @@ static void lock_word(struct wg *wg)
         for (;;) {
                 AO_t old = load_rlx(&wg->word);   /* rlx: the CAS decides */
 
-                if (!(old & LOCK) && cas_acq(&wg->word, old, old | LOCK))   /* acq: pairs with the full fetch_add in commit_wait */
+                if (!(old & LOCK) &&
+                    cas_acq(&wg->word, old, old | LOCK))   /* acq: pairs with the full fetch_add in
+                                                            * commit_wait */
                         return;
                 back_off(&tries);
         }
@@ -85,7 +91,8 @@ static void release_waiters(struct wg *wg)
         rni_ready_list(&woken);
 }
 
-/* What an add of n that made new of old means beyond that, if a flag is set or new is negative. True: the counter came to 0 and somebody may wait. */
+/* What an add of n that made new of old means beyond that, if a flag is set or new is negative.
+ * True: the counter came to 0 and somebody may wait. */
 static rni_noinline bool after_add(struct wg *wg, intptr_t n, AO_t old)
 {
         AO_t change = (AO_t)n << SHIFT;
@@ -156,7 +163,8 @@ static rni_noinline void wait_slow(struct wg *wg)
 
                 if (old == 0)
                         break;
-                if (counter(old) > 0 && !(old & LOCK) && cas_acq(&wg->word, old, old | LOCK)) {   /* acq: as in lock_word */
+                if (counter(old) > 0 && !(old & LOCK) &&
+                    cas_acq(&wg->word, old, old | LOCK)) {   /* acq: as in lock_word */
                         struct waiter *w = &m->g->u.run.w;
 
                         *w = (struct waiter){ .g = m->g, .obj = wg, .next = wg->waiters };
@@ -172,7 +180,8 @@ static rni_noinline void wait_slow(struct wg *wg)
 void rn_wg_wait(rn_wg *wg)
 {
         rni_m();
-        if (load_acq(&inside(wg)->word) != 0)   /* acq: pairs with rel in release_waiters and the full fetch_add in add */
+        if (load_acq(&inside(wg)->word) != 0)   /* acq: pairs with rel in release_waiters and the
+                                                 * full fetch_add in add */
                 wait_slow(inside(wg));
         san_acquire(wg);
         rni_compiler_barrier();   /* no tail call above: a dump is to name this function */

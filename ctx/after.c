@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * After-funcs: calls that are made, each in a goroutine of its own, once a context has ended. One lies in the set of its context until that ends or it is stopped: whoever takes it out of the set, under the
- * lock of the set, decides which. A context is kept by the after-funcs it has, since it may still end. */
+ * After-funcs: calls that are made, each in a goroutine of its own, once a context has ended. One
+ * lies in the set of its context until that ends or it is stopped: whoever takes it out of the set,
+ * under the lock of the set, decides which. A context is kept by the after-funcs it has, since it
+ * may still end. */
 #include "ctx/ctx.h"
 
 #include <stdlib.h>
@@ -25,7 +27,8 @@ static const struct obj_class stop_class = { "after-func", stop_last };
 static void stop_put(struct rn_ctx_stop *s, enum where where)
 {
         san_release(s);
-        if (fetch_add(&s->obj.refs, (AO_t)-1) != 1)   /* full: all use of it comes before, freeing after */
+        if (fetch_add(&s->obj.refs, (AO_t)-1) != 1)   /* full: all use of it comes before, freeing
+                                                       * after */
                 return;
         san_acquire(s);
         stop_free(s, where);

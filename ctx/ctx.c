@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The public face of contexts: making them, asking them, ending them. Each is one block of memory; the done channel is made when somebody first asks for it. How they hang together: ctx.h. */
+ * The public face of contexts: making them, asking them, ending them. Each is one block of memory;
+ * the done channel is made when somebody first asks for it. How they hang together: ctx.h. */
 #include "ctx/ctx.h"
 
 #include <errno.h>
@@ -77,7 +78,8 @@ static bool deadline_awaited(struct timer *t)
         return true;
 }
 
-static const struct timer_class deadline_timer_class = { deadline_hold, deadline_fire, deadline_awaited, NULL };
+static const struct timer_class deadline_timer_class = { deadline_hold, deadline_fire,
+                                                         deadline_awaited, NULL };
 
 /* The parent may end it at any time: the timer of an ended one is not started. */
 static void start_timer(struct deadline *d, rn_time t)
@@ -254,7 +256,10 @@ void *rn_ctx_value(const rn_ctx *ctx, const void *key)
 
 /* Of all that ended before anybody asked. */
 static const struct obj_class closed_class = { "channel", NULL };
-static struct hchan closed_chan = { .obj = { .class = &closed_class }, .closed = 1, .size = sizeof(rn_nothing), .type = "rn_nothing" };
+static struct hchan closed_chan = { .obj = { .class = &closed_class },
+                                    .closed = 1,
+                                    .size = sizeof(rn_nothing),
+                                    .type = "rn_nothing" };
 
 /* made: may be taken. Returns n's channel, or NULL if it has none and none was given. */
 static struct hchan *settle_done(struct cancel *n, struct hchan *made)

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * The error group (Go's x/sync/errgroup): a WaitGroup, the first error, a limit with a queue of those who want to start a goroutine, and a context that the first error ends. Everything but the WaitGroup under the word lock.
+ * The error group (Go's x/sync/errgroup): a WaitGroup, the first error, a limit with a queue of
+ * those who want to start a goroutine, and a context that the first error ends. Everything but the
+ * WaitGroup under the word lock.
  *
  *          go: a place is free: active + 1                    the goroutine ends: active - 1
  *   caller ------------------------------> its goroutine runs --------------------------------> gone
  *      | none is free: queued, parked          ^     | and somebody is queued: its place goes to the first, active stays
  *      '---------------------------------------'-----'
  *
- * The last step of a goroutine is its done of the WaitGroup: after it the group may be gone. WAITED says that the results up to now have been told: the next go begins anew, so a second rn_group_wait tells the same. */
+ * The last step of a goroutine is its done of the WaitGroup: after it the group may be gone. WAITED
+ * says that the results up to now have been told: the next go begins anew, so a second
+ * rn_group_wait tells the same. */
 #include <runnel/group.h>
 
 #include <errno.h>
@@ -26,7 +30,8 @@ struct group {
         int limit;                 /* and 1 more; 0: none */
         int active;
         int err;                   /* the first */
-        struct waiter *last;       /* of a ring by next, of those who want a place: last->next is the first */
+        struct waiter *last;       /* of a ring by next, of those who want a place: last->next is
+                                    * the first */
 };
 _Static_assert(sizeof(struct group) <= sizeof(rn_group), "fits");
 
@@ -202,7 +207,9 @@ void rn_group_limit(rn_group *group, int n)
                 g->limit = n < 0 || n == INT_MAX ? 0 : n + 1;
         rni_word_unlock(&g->word, state);
         if (unlikely(active))
-                rni_runtime_panic("errgroup: modify limit while %d goroutines in the group are still active", active);
+                rni_runtime_panic(
+                        "errgroup: modify limit while %d goroutines in the group are still active",
+                        active);
 }
 
 int rn_group_wait(rn_group *group)

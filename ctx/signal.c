@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * A context that a signal ends. It watches (chan/signal.h) as long as it has not been cancelled by its owner, so that a second signal does not kill a program that is on its way out. The registry holds no reference: who takes a
- * signal to it holds it first, under the registry's lock, which the last reference needs to get out. */
+ * A context that a signal ends. It watches (chan/signal.h) as long as it has not been cancelled by
+ * its owner, so that a second signal does not kill a program that is on its way out. The registry
+ * holds no reference: who takes a signal to it holds it first, under the registry's lock, which the
+ * last reference needs to get out. */
 #include "chan/signal.h"
 
 #include <errno.h>

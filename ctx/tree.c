@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: MIT
- * The tree: who is in whose set, how an end reaches all below, and when a context is freed. The two structures and the states of one context are in ctx.h.
+ * The tree: who is in whose set, how an end reaches all below, and when a context is freed. The two
+ * structures and the states of one context are in ctx.h.
  *
- * The walk of rni_ctx_end. At each step one context is locked; the walker holds a reference to it, and by that one's own references to everything above.
+ * The walk of rni_ctx_end. At each step one context is locked; the walker holds a reference to it,
+ * and by that one's own references to everything above.
  *
- *   visit n:  take out of its set the child just finished, if any; end n, if it has not ended; the first of the set: go down to it.
+ *   visit n: take out of its set the child just finished, if any; end n, if it has not ended; the
+ *   first of the set: go down to it.
  *             Nobody left: n is finished, go up, unless n is where the walk began
  *
- * Two walks in one subtree do the same steps, each idempotent, and meet in the same first child; so when a walk ends, everything below has ended, whoever did it. A walk that finds n ended by another goes on with
- * n's error and cause, so a child that ends with its parent always says the same as that, whichever walk comes to it. Nothing new comes into the set of one that has
- * ended: rni_ctx_adopt looks under the same lock, and what it finds ended it copies. After-funcs are taken out as they are met, and started when the lock is released.
+ * Two walks in one subtree do the same steps, each idempotent, and meet in the same first child; so
+ * when a walk ends, everything below has ended, whoever did it. A walk that finds n ended by
+ * another goes on with n's error and cause, so a child that ends with its parent always says the
+ * same as that, whichever walk comes to it. Nothing new comes into the set of one that has ended:
+ * rni_ctx_adopt looks under the same lock, and what it finds ended it copies. After-funcs are taken
+ * out as they are met, and started when the lock is released.
  *
- * A child in a set may be going: its last reference has gone, and it wants the lock to take itself out. The walker cannot hold it and takes it out instead. The bug would be a walker that looks at a child that is
- * freed: in_set = 0 is its last access to one it does not hold, and a child that finds anything else there waits for the lock. */
+ * A child in a set may be going: its last reference has gone, and it wants the lock to take itself
+ * out. The walker cannot hold it and takes it out instead. The bug would be a walker that looks at
+ * a child that is freed: in_set = 0 is its last access to one it does not hold, and a child that
+ * finds anything else there waits for the lock. */
 #include "ctx/ctx.h"
 
 #include <errno.h>
@@ -66,7 +74,8 @@ static struct cancel *above(const struct cancel *n)
         return n->ctx.parent->cancel;
 }
 
-void rni_ctx_adopt(struct cancel *n, struct rn_ctx *parent, rn_time deadline, const struct obj_class *class)
+void rni_ctx_adopt(struct cancel *n, struct rn_ctx *parent, rn_time deadline,
+                   const struct obj_class *class)
 {
         struct cancel *up = parent->cancel;
 
@@ -109,7 +118,8 @@ static void leave_set(struct cancel *n)
 /* -- ending -- */
 
 struct walk {
-        unsigned word;             /* of ended; this and the cause are those of the context visited */
+        unsigned word;             /* of ended; this and the cause are those of the context
+                                    * visited */
         int cause;
         enum where where;
         struct g_list woken;
@@ -148,7 +158,8 @@ static void end_locked(struct cancel *n, struct walk *k)
                 rni_timer_stop(&container_of(n, struct deadline, cancel)->timer);
 }
 
-/* The first context of n's set that lives, with a reference; after-funcs before it go to k->stops. n is locked. */
+/* The first context of n's set that lives, with a reference; after-funcs before it go to k->stops.
+ * n is locked. */
 static struct cancel *first_below(struct cancel *n, struct walk *k)
 {
         struct member *m;
@@ -177,7 +188,8 @@ static void run_stops(struct walk *k)
         }
 }
 
-/* One step. finished: the child that the walk comes up from, or NULL. Returns the child to go down to. */
+/* One step. finished: the child that the walk comes up from, or NULL. Returns the child to go down
+ * to. */
 static struct cancel *visit(struct cancel *n, struct cancel *finished, struct walk *k)
 {
         struct cancel *down;
@@ -199,7 +211,9 @@ static struct cancel *visit(struct cancel *n, struct cancel *finished, struct wa
 
 void rni_ctx_end(struct cancel *root, int err, int cause, enum where where)
 {
-        struct walk k = { .word = (unsigned)err << 1, .cause = cause ? cause : -err, .where = where };
+        struct walk k = { .word = (unsigned)err << 1,
+                          .cause = cause ? cause : -err,
+                          .where = where };
         struct cancel *n = root, *finished = NULL, *down;
 
         for (;;) {
@@ -218,10 +232,12 @@ void rni_ctx_end(struct cancel *root, int err, int cause, enum where where)
 
 /* -- freeing -- */
 
-/* What the user wants done with a value. Inside the runtime no user code can run: a goroutine does it. */
+/* What the user wants done with a value. Inside the runtime no user code can run: a goroutine does
+ * it. */
 static void drop_value(const struct value *v, enum where where)
 {
-        struct rn_call call = { .fn = (void (*)(void))v->drop, .reg.i = { (uint64_t)(uintptr_t)v->value } };
+        struct rn_call call = { .fn = (void (*)(void))v->drop,
+                                .reg.i = { (uint64_t)(uintptr_t)v->value } };
 
         if (!v->drop)
                 return;
@@ -264,7 +280,8 @@ static bool give_back(struct rn_ctx *ctx)
         if (!ctx->obj.class->last)
                 return false;   /* a root */
         san_release(ctx);
-        last = fetch_add(&ctx->obj.refs, (AO_t)-1) == 1;   /* full: all use of it comes before, freeing after */
+        last = fetch_add(&ctx->obj.refs, (AO_t)-1) == 1;   /* full: all use of it comes before,
+                                                            * freeing after */
         if (last)
                 san_acquire(ctx);
         return last;

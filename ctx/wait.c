@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Waits that the end of a context ends: a sleep, and the acquire of a semaphore. The latter stands in two queues, the semaphore's and that of the done channel, and is claimed by whoever comes first; both
- * locks are held, the channel's first, from the last look until the commit of the park, so neither a grant nor the end can be missed. */
+ * Waits that the end of a context ends: a sleep, and the acquire of a semaphore. The latter stands
+ * in two queues, the semaphore's and that of the done channel, and is claimed by whoever comes
+ * first; both locks are held, the channel's first, from the last look until the commit of the park,
+ * so neither a grant nor the end can be missed. */
 #include <errno.h>
 
 #include "chan/sem.h"

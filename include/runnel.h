@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * runnel: goroutines, typed channels, select and what goes with them, for C. Includes all public headers except the
- * opt-in <runnel/short.h>. Every call works from a goroutine and from a plain thread, none from a signal handler. The
- * first use starts the runtime; there is nothing to initialise. */
+ * runnel: goroutines, typed channels, select and what goes with them, for C. Includes all public
+ * headers except the opt-in <runnel/short.h>. Every call works from a goroutine and from a plain
+ * thread, none from a signal handler. The first use starts the runtime; there is nothing to
+ * initialise. */
 #ifndef RUNNEL_H
 #define RUNNEL_H
 

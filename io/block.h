@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Where the library itself makes a call that may block its thread: regular files, which epoll refuses, and names that are resolved. The one seam at which the P is handed over. Callers: io/. */
+ * Where the library itself makes a call that may block its thread: regular files, which epoll
+ * refuses, and names that are resolved. The one seam at which the P is handed over. Callers:
+ * io/. */
 #ifndef RNI_IO_BLOCK_H
 #define RNI_IO_BLOCK_H
 

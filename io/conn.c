@@ -19,7 +19,8 @@ static bool no_room(int r)
         return r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM;
 }
 
-/* The new descriptor, or what ends the waiting. The kernel keeps the connection while there is no room for it, and says so at each try: hence the pause. */
+/* The new descriptor, or what ends the waiting. The kernel keeps the connection while there is no
+ * room for it, and says so at each try: hence the pause. */
 static int accept_one(struct fdop *op, struct sockaddr *addr, socklen_t *len)
 {
         socklen_t room = len ? *len : 0;
@@ -92,7 +93,8 @@ static int wait_connected(struct fdop *op)
         return r;
 }
 
-/* A unix socket whose listener's backlog is full says -EAGAIN, and nothing tells when there is room. */
+/* A unix socket whose listener's backlog is full says -EAGAIN, and nothing tells when there is
+ * room. */
 int rni_io_connect(struct fdop *op, const struct sockaddr *addr, socklen_t len)
 {
         rn_dur pause = 0;
@@ -111,7 +113,8 @@ int rni_io_connect(struct fdop *op, const struct sockaddr *addr, socklen_t len)
         }
 }
 
-/* The number may be that of a descriptor which something else closed: rni_pd_open sees whether it is in the set. */
+/* The number may be that of a descriptor which something else closed: rni_pd_open sees whether it
+ * is in the set. */
 int rni_fd_connect(int fd, const struct sockaddr *addr, socklen_t len, rn_time t, struct fdop_end *end)
 {
         struct fdop op;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * The calls of <runnel/fd.h> that end with a context: a parked one stands in two queues, the descriptor's and that of the context's done channel, and is claimed by whoever comes first. The
- * channel's lock is held from the last look at it until the goroutine has parked (core/fdop.h says when), so the end is not missed. */
+ * The calls of <runnel/fd.h> that end with a context: a parked one stands in two queues, the
+ * descriptor's and that of the context's done channel, and is claimed by whoever comes first. The
+ * channel's lock is held from the last look at it until the goroutine has parked (core/fdop.h says
+ * when), so the end is not missed. */
 #include <errno.h>
 
 #include "ctx/ctx.h"
@@ -90,7 +92,8 @@ ssize_t rn_fd_write_ctx(int fd, const void *buf, size_t n, size_t *done, const r
         return err ? err : result(rni_fd_write(fd, buf, n, done, RN_NEVER, end), ctx);
 }
 
-ssize_t rn_fd_recvfrom_ctx(int fd, void *buf, size_t n, struct sockaddr *from, socklen_t *len, const rn_ctx *ctx)
+ssize_t rn_fd_recvfrom_ctx(int fd, void *buf, size_t n, struct sockaddr *from, socklen_t *len,
+                           const rn_ctx *ctx)
 {
         struct ctx_end c;
         int err;
@@ -99,7 +102,8 @@ ssize_t rn_fd_recvfrom_ctx(int fd, void *buf, size_t n, struct sockaddr *from, s
         return err ? err : result(rni_fd_recvfrom(fd, buf, n, from, len, RN_NEVER, end), ctx);
 }
 
-ssize_t rn_fd_sendto_ctx(int fd, const void *buf, size_t n, const struct sockaddr *to, socklen_t len, const rn_ctx *ctx)
+ssize_t rn_fd_sendto_ctx(int fd, const void *buf, size_t n, const struct sockaddr *to,
+                         socklen_t len, const rn_ctx *ctx)
 {
         struct ctx_end c;
         int err;

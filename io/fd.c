@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * Reading, writing and waiting as <runnel/fd.h> declares them: each is a call (core/fdop.h) around one system call that is tried until it does not say -EAGAIN. Nothing here allocates.
+ * Reading, writing and waiting as <runnel/fd.h> declares them: each is a call (core/fdop.h) around
+ * one system call that is tried until it does not say -EAGAIN. Nothing here allocates.
  *
- * TSan does not see the kernel pass bytes on: as it does itself for all sockets, every write is ordered before every read that got something, through one address. */
+ * TSan does not see the kernel pass bytes on: as it does itself for all sockets, every write is
+ * ordered before every read that got something, through one address. */
 #include <runnel/fd.h>
 
 #include <errno.h>
@@ -63,7 +65,8 @@ static ssize_t read_once(struct fdop *op, void *buf, size_t n)
         if (unlikely(op->pd->blocking))
                 return rni_block_run(file_read, &c);
         r = rni_os_read(op->pd->kind, op->fd, buf, n);
-        if (unlikely(r == -ENOTSOCK) && rni_fdop_renew(op) == 0)   /* the number was a socket's once */
+        if (unlikely(r == -ENOTSOCK) && rni_fdop_renew(op) == 0)   /* the number was a socket's
+                                                                    * once */
                 r = rni_os_read(op->pd->kind, op->fd, buf, n);
         return r;
 }
@@ -106,7 +109,8 @@ ssize_t rn_fd_read(int fd, void *buf, size_t n)
         return r;
 }
 
-ssize_t rni_fd_recvfrom(int fd, void *buf, size_t n, struct sockaddr *from, socklen_t *len, rn_time t, struct fdop_end *end)
+ssize_t rni_fd_recvfrom(int fd, void *buf, size_t n, struct sockaddr *from, socklen_t *len,
+                        rn_time t, struct fdop_end *end)
 {
         struct fdop op;
         ssize_t r = rni_fdop_begin(&op, fd, FD_READ, t, end);
@@ -124,7 +128,8 @@ ssize_t rni_fd_recvfrom(int fd, void *buf, size_t n, struct sockaddr *from, sock
         return r;
 }
 
-ssize_t rn_fd_recvfrom_until(int fd, void *buf, size_t n, struct sockaddr *from, socklen_t *len, rn_time t)
+ssize_t rn_fd_recvfrom_until(int fd, void *buf, size_t n, struct sockaddr *from, socklen_t *len,
+                             rn_time t)
 {
         ssize_t r = rni_fd_recvfrom(fd, buf, n, from, len, t, NULL);
 
@@ -163,7 +168,8 @@ static ssize_t write_all(struct fdop *op, const char *buf, size_t n, size_t *don
         return r;
 }
 
-ssize_t rni_fd_write(int fd, const void *buf, size_t n, size_t *done, rn_time t, struct fdop_end *end)
+ssize_t rni_fd_write(int fd, const void *buf, size_t n, size_t *done, rn_time t,
+                     struct fdop_end *end)
 {
         struct fdop op;
         size_t out = 0;
@@ -196,7 +202,8 @@ ssize_t rn_fd_write(int fd, const void *buf, size_t n)
         return r;
 }
 
-ssize_t rni_fd_sendto(int fd, const void *buf, size_t n, const struct sockaddr *to, socklen_t len, rn_time t, struct fdop_end *end)
+ssize_t rni_fd_sendto(int fd, const void *buf, size_t n, const struct sockaddr *to, socklen_t len,
+                      rn_time t, struct fdop_end *end)
 {
         struct fdop op;
         ssize_t r = rni_fdop_begin(&op, fd, FD_WRITE, t, end);
@@ -212,7 +219,8 @@ ssize_t rni_fd_sendto(int fd, const void *buf, size_t n, const struct sockaddr *
         return r;
 }
 
-ssize_t rn_fd_sendto_until(int fd, const void *buf, size_t n, const struct sockaddr *to, socklen_t len, rn_time t)
+ssize_t rn_fd_sendto_until(int fd, const void *buf, size_t n, const struct sockaddr *to,
+                           socklen_t len, rn_time t)
 {
         ssize_t r = rni_fd_sendto(fd, buf, n, to, len, t, NULL);
 
@@ -222,8 +230,9 @@ ssize_t rn_fd_sendto_until(int fd, const void *buf, size_t n, const struct socka
 
 /* -- waiting -- */
 
-/* Asking first, then making sure that a change will be told, then asking again: see polldesc.h. Whoever else uses fd does not read until -EAGAIN, so that an edge tells nothing about
- * what there is now, and may close it. */
+/* Asking first, then making sure that a change will be told, then asking again: see polldesc.h.
+ * Whoever else uses fd does not read until -EAGAIN, so that an edge tells nothing about what there
+ * is now, and may close it. */
 int rni_fd_wait(int fd, int events, rn_time t, struct fdop_end *end)
 {
         bool in = (events & RN_READ) != 0, out = (events & RN_WRITE) != 0;

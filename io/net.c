@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * rn_dial and rn_listen: an address in words to sockets, tried in turn. The resolver is the one call here that blocks its thread. */
+ * rn_dial and rn_listen: an address in words to sockets, tried in turn. The resolver is the one
+ * call here that blocks its thread. */
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -103,10 +104,12 @@ static int resolver_error(int err, int sys)
 
 static int look_up(struct spec *s, int flags)
 {
-        struct addrinfo hints = { .ai_flags = flags | (s->passive ? AI_PASSIVE : 0), .ai_socktype = SOCK_STREAM };
+        struct addrinfo hints = { .ai_flags = flags | (s->passive ? AI_PASSIVE : 0),
+                                  .ai_socktype = SOCK_STREAM };
         int err = getaddrinfo(s->host[0] ? s->host : NULL, s->port, &hints, &s->list);
 
-        return resolver_error(err, err == EAI_SYSTEM ? *rni_thread_errno() : 0);   /* read at once: nothing has parked since */
+        /* read at once: nothing has parked since */
+        return resolver_error(err, err == EAI_SYSTEM ? *rni_thread_errno() : 0);
 }
 
 static intptr_t look_up_name(void *spec)
@@ -138,7 +141,8 @@ static int new_socket(int family)
         return r;
 }
 
-static int dial_one(int family, const struct sockaddr *addr, socklen_t len, rn_time t, struct fdop_end *end)
+static int dial_one(int family, const struct sockaddr *addr, socklen_t len, rn_time t,
+                    struct fdop_end *end)
 {
         int fd = new_socket(family), r;
         struct fdop op;
@@ -215,7 +219,8 @@ int rn_dial(const char *addr, rn_time deadline)
 
 /* -- listening -- */
 
-static int listen_one(int family, const struct sockaddr *addr, socklen_t len, int backlog, bool both)
+static int listen_one(int family, const struct sockaddr *addr, socklen_t len, int backlog,
+                      bool both)
 {
         int fd = new_socket(family), r;
 
@@ -259,7 +264,8 @@ int rn_listen(const char *addr, int backlog)
         int r = parse(&s, addr);
 
         if (r == 0 && s.local)
-                return listen_one(AF_UNIX, (const struct sockaddr *)&s.un, s.un_len, backlog, false);
+                return listen_one(AF_UNIX, (const struct sockaddr *)&s.un, s.un_len, backlog,
+                                  false);
         if (r == 0)
                 r = resolve(&s);
         if (r == 0) {

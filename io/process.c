@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Child processes as <runnel/process.h> declares them: a pidfd becomes readable when its process has ended; then taking the status does not block. A kernel without them has the
- * thread wait instead, with its P handed off. */
+ * Child processes as <runnel/process.h> declares them: a pidfd becomes readable when its process
+ * has ended; then taking the status does not block. A kernel without them has the thread wait
+ * instead, with its P handed off. */
 #include <runnel/process.h>
 
 #include <errno.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * checkparallelism [N]: do goroutines really run at the same time? One of them counts the primes below 200,000; then two do, each
- * all of them, then three, up to N (4 unless told otherwise). The times, which go to stderr, stay the same until there are
- * more goroutines than processors that run them. */
+ * checkparallelism [N]: do goroutines really run at the same time? One of them counts the primes
+ * below 200,000; then two do, each all of them, then three, up to N (4 unless told otherwise). The
+ * times, which go to stderr, stay the same until there are more goroutines than processors that run
+ * them. */
 #include <runnel.h>
 
 #include <stdio.h>
@@ -28,7 +29,8 @@ static void count_primes(int *primes)
         *primes = n;
 }
 
-/* Each goroutine writes to a place of its own, and the WaitGroup says when all may be read: that needs no lock. */
+/* Each goroutine writes to a place of its own, and the WaitGroup says when all may be read: that
+ * needs no lock. */
 static void count_with(int team)
 {
         int primes[TEAM_MOST];
@@ -38,9 +40,11 @@ static void count_with(int team)
         for (int i = 0; i < team; i++)
                 rn_wg_go(&busy, count_primes, &primes[i]);
         rn_wg_wait(&busy);
-        fprintf(stderr, "%d at work: %.1f ms\n", team, (double)(rn_now() - start) / (double)RN_MSEC);
+        fprintf(stderr, "%d at work: %.1f ms\n", team,
+                (double)(rn_now() - start) / (double)RN_MSEC);
         for (int i = 0; i < team; i++)
-                printf("goroutine %d of %d finished: %d primes below %d\n", i + 1, team, primes[i], LIMIT);
+                printf("goroutine %d of %d finished: %d primes below %d\n", i + 1, team, primes[i],
+                       LIMIT);
 }
 
 int main(int argc, char **argv)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * deadlock: what runnel says when nothing can go on any more. Two goroutines pass a number to and fro until one of them expects
- * an answer that the other does not owe. Nobody runs, no timer is due and no thread could still come, so the program ends
- * with status 2, and with a report on stderr: where each goroutine waits, and for what. */
+ * deadlock: what runnel says when nothing can go on any more. Two goroutines pass a number to and
+ * fro until one of them expects an answer that the other does not owe. Nobody runs, no timer is due
+ * and no thread could still come, so the program ends with status 2, and with a report on stderr:
+ * where each goroutine waits, and for what. */
 #include <runnel.h>
 
 #include <stdio.h>
@@ -20,7 +21,8 @@ int main(void)
         rn_go(doubler, questions, answers);
         rn_send(questions, 21);
         printf("the answer is %d\n", rn_get(answers));
-        fflush(stdout);                               /* this program does not get to the end of main */
+        fflush(stdout);                               /* this program does not get to the end of
+                                                       * main */
         printf("and then it is %d\n", rn_get(answers)); /* nobody has asked */
         return 0;
 }

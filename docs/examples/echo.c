@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * A TCP echo server: one goroutine for each connection, each written as if it had a thread of its own.
+ * A TCP echo server: one goroutine for each connection, each written as if it had a thread of its
+ * own.
  *
  *     echo              serves on a free port, talks to itself from a hundred clients, and stops
  *     echo ADDRESS      serves on ADDRESS, say :7777, until its standard input ends
  *
- * Stopping is orderly: the listener is closed, which ends accept; each connection has a second to finish what it is at; then
- * all have ended. */
+ * Stopping is orderly: the listener is closed, which ends accept; each connection has a second to
+ * finish what it is at; then all have ended. */
 #include <netinet/in.h>
 #include <runnel.h>
 #include <stdatomic.h>
@@ -25,7 +26,8 @@ static void mark(int fd, bool now)
         rn_mutex_lock(&mu);
         served[fd] = now;
         if (!now)
-                rn_fd_close(fd);   /* under mu: stop must not take another connection of this number for it */
+                rn_fd_close(fd);   /* under mu: stop must not take another connection of this number
+                                    * for it */
         rn_mutex_unlock(&mu);
 }
 
@@ -72,10 +74,12 @@ static void talk(const char *addr, int id, atomic_int *right)
 
         for (int i = 0; fd >= 0 && i < LINES; i++) {
                 char line[64], back[64];
-                size_t len = (size_t)snprintf(line, sizeof line, "client %d says %d\n", id, i), got = 0;
+                size_t len = (size_t)snprintf(line, sizeof line, "client %d says %d\n", id, i),
+                       got = 0;
                 ssize_t n = rn_fd_write(fd, line, len);
 
-                while (n > 0 && got < len && (n = rn_fd_read(fd, back + got, sizeof back - got)) > 0)
+                while (n > 0 && got < len &&
+                       (n = rn_fd_read(fd, back + got, sizeof back - got)) > 0)
                         got += (size_t)n;
                 if (n > 0 && memcmp(line, back, len) == 0)
                         atomic_fetch_add(right, 1);

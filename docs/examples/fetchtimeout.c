@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * fetchtimeout: asks for something that takes 2 s and gives it 500 ms. The context carries the deadline to whoever works for it;
- * whatever happens first, the answer or the end of the context, the caller goes on, and the one who fetches notices and stops as
- * well. The result's channel has room for one: a fetcher that is too late leaves its answer there and waits for nobody. */
+ * fetchtimeout: asks for something that takes 2 s and gives it 500 ms. The context carries the
+ * deadline to whoever works for it; whatever happens first, the answer or the end of the context,
+ * the caller goes on, and the one who fetches notices and stops as well. The result's channel has
+ * room for one: a fetcher that is too late leaves its answer there and waits for nobody. */
 #include <runnel.h>
 
 #include <stdio.h>
@@ -36,7 +37,8 @@ static int fetch_in_time(const char *name, rn_dur patience, struct page *page)
 
         rn_defer(rn_unref, pages);
         rn_defer(rn_ctx_release, ctx);
-        rn_go(fetch, rn_ref(ctx), name, rn_ref(pages)); /* it may outlive us: references of its own */
+        rn_go(fetch, rn_ref(ctx), name, rn_ref(pages)); /* it may outlive us: references of its
+                                                         * own */
         switch (rn_select([PAGE] = rn_on_recv(pages, page), [END] = rn_on_signal(rn_ctx_done(ctx)))) {
         case PAGE:
                 return 0;
@@ -51,7 +53,8 @@ static void ask(const char *name, rn_dur patience)
         int err = fetch_in_time(name, patience, &page);
 
         if (err)
-                printf("%s: nothing after %lld ms: %s\n", name, (long long)(patience / RN_MSEC), strerror(-err));
+                printf("%s: nothing after %lld ms: %s\n", name, (long long)(patience / RN_MSEC),
+                       strerror(-err));
         else
                 printf("%s: %d, %s\n", name, page.status, page.text);
 }

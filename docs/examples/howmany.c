@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * howmany [N]: how many goroutines does this machine hold, and at what price? Ten thousand report for work first; then N,
- * a million unless told otherwise, park on one channel, all at the same time, until it is closed. Ends with status 1 if
- * memory is out before all N live, and then as tidily as otherwise. */
+ * howmany [N]: how many goroutines does this machine hold, and at what price? Ten thousand report
+ * for work first; then N, a million unless told otherwise, park on one channel, all at the same
+ * time, until it is closed. Ends with status 1 if memory is out before all N live, and then as
+ * tidily as otherwise. */
 #include <runnel.h>
 
 #include <stdatomic.h>
@@ -13,9 +14,11 @@
 enum { REPORTERS = 10000, CROWD = 1000000, BAR = 50 };
 static const rn_dur PERIOD = 50 * RN_MSEC; /* of the monitor */
 
-/* What main, the monitor and the crowd share. It may live on main's stack, because main waits for all of them. */
+/* What main, the monitor and the crowd share. It may live on main's stack, because main waits for
+ * all of them. */
 struct crowd {
-        rn_chan(rn_nothing) gate; /* they park here; nothing is ever sent, closing it lets all of them go */
+        rn_chan(rn_nothing) gate; /* they park here; nothing is ever sent, closing it lets all of
+                                   * them go */
         rn_wg coming;             /* those that were started and do not run yet */
         rn_wg alive;              /* those that have not ended */
         long wanted;
@@ -24,7 +27,8 @@ struct crowd {
         rn_wg monitor;
 };
 
-/* The whole life of one of them. To park is nothing but to wait, anywhere in a function: each has a stack of its own. */
+/* The whole life of one of them. To park is nothing but to wait, anywhere in a function: each has a
+ * stack of its own. */
 static void wait_at_gate(struct crowd *crowd)
 {
         rn_wg_done(&crowd->coming);
@@ -38,7 +42,8 @@ struct memory {
         double resident, tables; /* bytes */
 };
 
-/* What the kernel says of this process, from /proc. Page tables do not count as resident, but are paid for all the same. */
+/* What the kernel says of this process, from /proc. Page tables do not count as resident, but are
+ * paid for all the same. */
 static struct memory memory_used(void)
 {
         struct memory used = { 0, 0 };
@@ -133,8 +138,9 @@ static int add_one(struct crowd *crowd)
         return err;
 }
 
-/* Gathers the wanted number at the gate, a hundredth at a time, so that the monitor counts goroutines that have run, not ones
- * that only were started. Returns how many there are: less than wanted if memory is out, and *err says so. */
+/* Gathers the wanted number at the gate, a hundredth at a time, so that the monitor counts
+ * goroutines that have run, not ones that only were started. Returns how many there are: less than
+ * wanted if memory is out, and *err says so. */
 static long gather(struct crowd *crowd, int *err)
 {
         long size = 0, group = crowd->wanted / 100 + 1;
@@ -142,7 +148,8 @@ static long gather(struct crowd *crowd, int *err)
         *err = 0;
         rn_wg_go(&crowd->monitor, monitor, crowd);
         while (size < crowd->wanted && *err == 0) {
-                for (long i = 0; i < group && size < crowd->wanted && (*err = add_one(crowd)) == 0; i++)
+                for (long i = 0; i < group && size < crowd->wanted && (*err = add_one(crowd)) == 0;
+                     i++)
                         size++;
                 rn_wg_wait(&crowd->coming);
                 atomic_store(&crowd->gathered, size);
@@ -160,10 +167,13 @@ static void dismiss(struct crowd *crowd)
         rn_unref(crowd->complete);
 }
 
-/* Gathers a crowd, looks at the bill and lets it go. Returns 0, or the -errno that kept it smaller than n. */
+/* Gathers a crowd, looks at the bill and lets it go. Returns 0, or the -errno that kept it smaller
+ * than n. */
 static int hold(long n)
 {
-        struct crowd crowd = { .gate = rn_make(rn_nothing, 0), .complete = rn_make(rn_nothing, 0), .wanted = n };
+        struct crowd crowd = { .gate = rn_make(rn_nothing, 0),
+                               .complete = rn_make(rn_nothing, 0),
+                               .wanted = n };
         struct memory before = memory_used(), after;
         rn_time start = rn_now();
         double resident, tables;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * monitor: a ticker drives a program that watches its goroutines come and go. At each tick the number that live is printed;
- * then a crew begins or, once all have come, goes home. Between two ticks everybody waits, which costs nothing but memory. */
+ * monitor: a ticker drives a program that watches its goroutines come and go. At each tick the
+ * number that live is printed; then a crew begins or, once all have come, goes home. Between two
+ * ticks everybody waits, which costs nothing but memory. */
 #include <runnel.h>
 
 #include <stdio.h>
@@ -26,7 +27,8 @@ static void come(struct crew *crew)
                 rn_wg_go(&crew->at_work, work_until, crew->whistle);
 }
 
-/* When the wait returns they have not only said that they go, they are gone: the next count will be right. */
+/* When the wait returns they have not only said that they go, they are gone: the next count will be
+ * right. */
 static void go_home(struct crew *crew)
 {
         rn_close(crew->whistle);
@@ -38,7 +40,8 @@ int main(void)
 {
         struct crew crews[CREWS] = { { .size = 10 }, { .size = 100 }, { .size = 1000 } };
         rn_ticker *ticker = rn_ticker_new(PERIOD);
-        rn_recv_chan(rn_time) ticks = rn_ticker_chan(ticker); /* the ticker's own: nothing to unref */
+        rn_recv_chan(rn_time) ticks = rn_ticker_chan(ticker); /* the ticker's own: nothing to
+                                                               * unref */
         int tick = 0;
 
         rn_range(now, ticks) {
@@ -48,7 +51,8 @@ int main(void)
                 else if (tick <= 2 * CREWS)
                         go_home(&crews[tick - CREWS - 1]);
                 else
-                        break; /* a ticker's channel is never closed: without this the range would not end */
+                        break; /* a ticker's channel is never closed: without this the range would
+                                * not end */
         }
         rn_unref(ticker); /* stops it as well */
         return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * pipeline: three stages that are joined by channels, and a reader who has seen enough before the source is dry. A stage ends when
- * its input is closed, or when the context that all of them share ends, whichever comes first; so cancelling it is all that the
- * reader has to do, and nobody is left behind in a send. The group waits for all and knows the first error. */
+ * pipeline: three stages that are joined by channels, and a reader who has seen enough before the
+ * source is dry. A stage ends when its input is closed, or when the context that all of them share
+ * ends, whichever comes first; so cancelling it is all that the reader has to do, and nobody is
+ * left behind in a send. The group waits for all and knows the first error. */
 #include <runnel.h>
 
 #include <errno.h>
@@ -14,7 +15,8 @@ enum { SENT, ENDED };
 /* 0, or the error of a context that ended before somebody took the value. */
 static int send_or_end(rn_ctx *ctx, rn_send_chan(long) out, long value)
 {
-        switch (rn_select([SENT] = rn_on_send(out, value), [ENDED] = rn_on_signal(rn_ctx_done(ctx)))) {
+        switch (rn_select([SENT] = rn_on_send(out, value), [ENDED] = rn_on_signal(
+                                                                   rn_ctx_done(ctx)))) {
         case SENT:
                 return 0;
         default:
@@ -75,7 +77,8 @@ int main(void)
         rn_ctx *all = rn_ctx_with_cancel(rn_ctx_background());
         rn_group stages = { 0 };
         rn_ctx *ctx = rn_group_ctx(&stages, all);
-        rn_chan(long) numbers = rn_make(long, 0), primes = rn_make(long, 4), twins = rn_make(long, 0);
+        rn_chan(long) numbers = rn_make(long, 0), primes = rn_make(long, 4),
+                      twins = rn_make(long, 0);
         int seen = 0, err;
 
         rn_group_go(&stages, odd_numbers, ctx, numbers);

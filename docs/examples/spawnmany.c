@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * spawnmany [N]: starts N goroutines, 10,000 unless told otherwise, each of which has one number to add to a sum. The numbers
- * come through a channel; a WaitGroup knows when the last is in, and then the channel is closed, which ends the loop that
- * adds them up. */
+ * spawnmany [N]: starts N goroutines, 10,000 unless told otherwise, each of which has one number to
+ * add to a sum. The numbers come through a channel; a WaitGroup knows when the last is in, and then
+ * the channel is closed, which ends the loop that adds them up. */
 #include <runnel.h>
 
 #include <stdio.h>

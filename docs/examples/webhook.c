@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * webhook: an HTTP/1.1 service that never holds more than it has said it would. A goroutine for each connection reads its requests
- * and answers them in order; the work is done by a pool behind a channel with room for so many jobs and no more.
+ * webhook: an HTTP/1.1 service that never holds more than it has said it would. A goroutine for
+ * each connection reads its requests and answers them in order; the work is done by a pool behind a
+ * channel with room for so many jobs and no more.
  *
  *     POST /hook     hands the body to a worker and answers with its checksum (FNV-1a)
  *     GET /stats     what has been counted so far, as JSON
@@ -10,16 +11,18 @@
  *     504            the job was not done in time; the worker has been told by its context, and stops as well
  *     4xx, 505       the request is at fault. Where its end cannot be known any more, the connection ends too
  *
- * SIGTERM or SIGINT: only who stands in the kernel's queue already is still accepted. A request that has begun to arrive may arrive,
- * is answered, and the answer says that the connection ends. A silent connection is listened to for a moment (LAST_CALL), since
- * a request may be on its way, and closed. What is not done after the grace time is answered 503. At last the counts are printed.
+ * SIGTERM or SIGINT: only who stands in the kernel's queue already is still accepted. A request
+ * that has begun to arrive may arrive, is answered, and the answer says that the connection ends. A
+ * silent connection is listened to for a moment (LAST_CALL), since a request may be on its way, and
+ * closed. What is not done after the grace time is answered 503. At last the counts are printed.
  *
- * No request is lost that was read: "requests" is the sum of ok, refused, late, bad and stats, and "unsent" says how many of these
- * answers a client did not take. Nobody has read a request that crosses with the end of a silent connection or with the closing
- * of the listener: HTTP has the client send it again.
+ * No request is lost that was read: "requests" is the sum of ok, refused, late, bad and stats, and
+ * "unsent" says how many of these answers a client did not take. Nobody has read a request that
+ * crosses with the end of a silent connection or with the closing of the listener: HTTP has the
+ * client send it again.
  *
- * HTTP is taken apart by http_parser (Debian: libhttp-parser-dev). A connection holds a buffer and one body, both bounded, and
- * so is the number of connections: the memory is bounded. */
+ * HTTP is taken apart by http_parser (Debian: libhttp-parser-dev). A connection holds a buffer and
+ * one body, both bounded, and so is the number of connections: the memory is bounded. */
 #include <runnel.h>
 
 #include <http_parser.h>
@@ -39,7 +42,8 @@ static const rn_dur LAST_CALL = 250 * RN_MSEC, LINGER = RN_SEC;
 /* -- what is counted -- */
 
 enum count { CONNECTIONS, REQUESTS, OK, REFUSED, LATE, BAD, STATS, UNSENT, COUNTS };
-static const char *const count_names[] = { "connections", "requests", "ok", "refused", "late", "bad", "stats", "unsent" };
+static const char *const count_names[] = { "connections", "requests", "ok",    "refused",
+                                           "late",        "bad",      "stats", "unsent" };
 
 struct job {
         rn_ctx *ctx; /* all of this is the job's own: a reference, memory, a reference */
@@ -66,7 +70,8 @@ static void count(struct service *s, enum count what)
         atomic_fetch_add(&s->counts[what], 1);
 }
 
-/* All counts, as a line of JSON. Read from the last to the first: no answer is counted whose request is not. */
+/* All counts, as a line of JSON. Read from the last to the first: no answer is counted whose
+ * request is not. */
 static void write_counts(struct service *s, char *text, size_t size)
 {
         unsigned long now[COUNTS];
@@ -109,10 +114,14 @@ static void work(struct service *s)
 
 /* Set by the parser's callbacks. */
 struct request {
-        bool begun, complete, keep;     /* its first byte is here; its last; the client wants to go on */
-        bool hosted, expects, go_on;    /* it has a Host; an Expect; the client waits for "100 Continue" */
-        bool in_value;                  /* a piece of a value has come since the last piece of a name */
-        int timed;                      /* which deadline has been set: 1 for its first byte, 2 for the others */
+        bool begun, complete, keep;     /* its first byte is here; its last; the client wants to go
+                                         * on */
+        bool hosted, expects, go_on;    /* it has a Host; an Expect; the client waits for "100
+                                         * Continue" */
+        bool in_value;                  /* a piece of a value has come since the last piece of a
+                                         * name */
+        int timed;                      /* which deadline has been set: 1 for its first byte, 2 for
+                                         * the others */
         int wrong;                      /* the status it deserves already, or 0 */
         size_t url_len, name_len, len, cap;
         unsigned char *body;
@@ -221,7 +230,8 @@ static int on_body(http_parser *p, const char *at, size_t n)
         return 0;
 }
 
-/* The parser stops here, and so the requests behind this one wait in the buffer until it is answered. */
+/* The parser stops here, and so the requests behind this one wait in the buffer until it is
+ * answered. */
 static int on_complete(http_parser *p)
 {
         struct request *r = request_of(p);
@@ -242,7 +252,8 @@ static const http_parser_settings callbacks = {
         .on_message_complete = on_complete,
 };
 
-/* One deadline for the first byte of a request and one for all others: a client that sends a byte now and then gains nothing. */
+/* One deadline for the first byte of a request and one for all others: a client that sends a byte
+ * now and then gains nothing. */
 static void set_deadline(struct conn *c)
 {
         int stage = c->r.begun ? 2 : 1;
@@ -252,8 +263,8 @@ static void set_deadline(struct conn *c)
         c->r.timed = stage;
 }
 
-/* Waits for bytes and fills the buffer with them; false if none will come. Between requests the signal ends the waiting, within
- * one the end of the grace time does. */
+/* Waits for bytes and fills the buffer with them; false if none will come. Between requests the
+ * signal ends the waiting, within one the end of the grace time does. */
 static bool fill(struct conn *c)
 {
         static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -263,7 +274,8 @@ static bool fill(struct conn *c)
         c->got = c->used = 0;
         if (c->r.begun) {
                 if (c->r.go_on && c->r.len == 0)
-                        rn_fd_write_until(c->fd, go_on, sizeof go_on - 1, NULL, rn_deadline(c->s->patience));
+                        rn_fd_write_until(c->fd, go_on, sizeof go_on - 1, NULL,
+                                          rn_deadline(c->s->patience));
                 c->r.go_on = false;
                 n = rn_fd_read_ctx(c->fd, c->in, sizeof c->in, c->s->end);
                 if (n == -ETIMEDOUT || n == -ECANCELED)
@@ -279,7 +291,8 @@ static bool fill(struct conn *c)
         return true;
 }
 
-/* Reads a request. True if there is something to answer: one that is complete, or one with something wrong. */
+/* Reads a request. True if there is something to answer: one that is complete, or one with
+ * something wrong. */
 static bool read_request(struct conn *c)
 {
         enum http_errno err;
@@ -289,7 +302,8 @@ static bool read_request(struct conn *c)
         while (!c->r.complete && !c->r.wrong) {
                 if (c->used == c->got && !fill(c))
                         break;
-                c->used += http_parser_execute(&c->parser, &callbacks, c->in + c->used, c->got - c->used);
+                c->used += http_parser_execute(&c->parser, &callbacks, c->in + c->used,
+                                               c->got - c->used);
                 err = HTTP_PARSER_ERRNO(&c->parser);
                 if (err == HPE_PAUSED)
                         http_parser_pause(&c->parser, 0);
@@ -304,8 +318,9 @@ static bool read_request(struct conn *c)
 
 /* -- answering -- */
 
-/* Counts an answer and sends it, in this order, so that who has it is counted. fields: further lines of the header. When the service
- * stops the connection ends, but not before what stands in the buffer: it has been read. */
+/* Counts an answer and sends it, in this order, so that who has it is counted. fields: further
+ * lines of the header. When the service stops the connection ends, but not before what stands in
+ * the buffer: it has been read. */
 static void answer(struct conn *c, enum count kind, int status, const char *fields, const char *text)
 {
         char out[1536], date[40];
@@ -326,7 +341,8 @@ static void answer(struct conn *c, enum count kind, int status, const char *fiel
         }
 }
 
-/* Has a worker do the job, and waits for it or for the end of its time. Who is too late is not waited for: the job is its own. */
+/* Has a worker do the job, and waits for it or for the end of its time. Who is too late is not
+ * waited for: the job is its own. */
 static void do_hook(struct conn *c)
 {
         enum { DONE, END };
@@ -367,7 +383,8 @@ static const char *path_of(struct request *r, bool connect)
         const char *path = r->url + r->url_len;
 
         http_parser_url_init(&url);
-        if (http_parser_parse_url(r->url, r->url_len, connect, &url) == 0 && url.field_set & 1 << UF_PATH) {
+        if (http_parser_parse_url(r->url, r->url_len, connect, &url) == 0 &&
+            url.field_set & 1 << UF_PATH) {
                 path = r->url + url.field_data[UF_PATH].off;
                 r->url[url.field_data[UF_PATH].off + url.field_data[UF_PATH].len] = '\0';
         }
@@ -392,8 +409,8 @@ static void answer_request(struct conn *c)
                 show_stats(c);
 }
 
-/* Bytes that nobody reads would make the close a reset, and a reset destroys answers on their way: so the client is heard to its
- * end, or for a while. */
+/* Bytes that nobody reads would make the close a reset, and a reset destroys answers on their way:
+ * so the client is heard to its end, or for a while. */
 static void hang_up(struct conn *c)
 {
         rn_time until = rn_deadline(LINGER);
@@ -423,8 +440,8 @@ static void serve(struct service *s, int fd)
 
 /* -- the whole -- */
 
-/* Returns when the service stops: 0, or why the listener failed. More connections than there is room for wait in the kernel's
- * queue. Those that stand there at the signal are taken too. */
+/* Returns when the service stops: 0, or why the listener failed. More connections than there is
+ * room for wait in the kernel's queue. Those that stand there at the signal are taken too. */
 static int accept_all(struct service *s)
 {
         int fd = 0;
@@ -481,7 +498,9 @@ static void print_address(const struct service *s)
             getnameinfo((struct sockaddr *)&at, len, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV))
                 printf("webhook: listening on %s\n", s->addr);
         else
-                printf(strchr(host, ':') ? "webhook: listening on [%s]:%s\n" : "webhook: listening on %s:%s\n", host, port);
+                printf(strchr(host, ':') ? "webhook: listening on [%s]:%s\n"
+                                         : "webhook: listening on %s:%s\n",
+                       host, port);
         fflush(stdout);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * workerpool: eight workers share the jobs of one channel and put what they find into another, both buffered so that nobody
- * waits for the other's every step. The jobs: which number below a million has the longest Collatz sequence (halve it if it
- * is even, else triple it and add one, until it is 1)? */
+ * workerpool: eight workers share the jobs of one channel and put what they find into another, both
+ * buffered so that nobody waits for the other's every step. The jobs: which number below a million
+ * has the longest Collatz sequence (halve it if it is even, else triple it and add one, until it is
+ * 1)? */
 #include <runnel.h>
 
 #include <stdio.h>
@@ -75,7 +76,8 @@ int main(void)
                 done++;
         }
         printf("%d jobs done by %d workers\n", done, WORKERS);
-        printf("the longest Collatz sequence below %d starts at %ld and takes %d steps\n", LIMIT, best.start, best.steps);
+        printf("the longest Collatz sequence below %d starts at %ld and takes %d steps\n", LIMIT,
+               best.start, best.steps);
         rn_unref(jobs);
         rn_unref(results);
         return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Looking into a running program: where every goroutine is stuck, what the scheduler has done, what a goroutine is
- * called. */
+ * Looking into a running program: where every goroutine is stuck, what the scheduler has done, what
+ * a goroutine is called. */
 #ifndef RUNNEL_DEBUG_H
 #define RUNNEL_DEBUG_H
 
@@ -28,9 +28,8 @@ extern "C" {
  * Context: goroutine or thread. Parks: never. */
 RN_API void rn_dump(int fd);
 
-/* Fills in the counters.
- * s: size bytes, size = sizeof *s, so that the struct may grow; what the library does not know is zero.
- * Context: goroutine or thread. Parks: never. */
+/* Fills in the counters. s: size bytes, size = sizeof *s, so that the struct may grow; what the
+ * library does not know is zero. Context: goroutine or thread. Parks: never. */
 RN_API void rn_stats_get(struct rn_stats *s, size_t size);
 
 /* Names this goroutine in dumps; without effect on a plain thread.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Groups: goroutines that work on one thing, the first error of which is the error of all. {0} is ready; never copy one in use.
- * The last goroutine touches the object no more once wait returns, so it may live on the waiter's stack. */
+ * Groups: goroutines that work on one thing, the first error of which is the error of all. {0} is
+ * ready; never copy one in use. The last goroutine touches the object no more once wait returns, so
+ * it may live on the waiter's stack. */
 #ifndef RUNNEL_GROUP_H
 #define RUNNEL_GROUP_H
 
@@ -14,11 +15,11 @@ typedef struct rn_group {
 extern "C" {
 #endif
 
-/* Gives g a context, a child of parent that ends with the first error, which is its cause if it is negative, or when rn_group_wait
- * returns.
+/* Gives g a context, a child of parent that ends with the first error, which is its cause if it is
+ * negative, or when rn_group_wait returns.
  * Returns it with one reference, the caller's; the group has one of its own until it is waited for.
- * Errors: panics when goroutines run in g already or it has a context, when parent is NULL and when memory is out.
- * Context: goroutine or thread. Parks: never. */
+ * Errors: panics when goroutines run in g already or it has a context, when parent is NULL and when
+ * memory is out. Context: goroutine or thread. Parks: never. */
 RN_API rn_ctx *rn_group_ctx(rn_group *g, rn_ctx *parent);
 
 /* From now on at most n goroutines run in g at a time; n < 0: any number, as at first; 0: none.
@@ -26,11 +27,12 @@ RN_API rn_ctx *rn_group_ctx(rn_group *g, rn_ctx *parent);
  * Context: goroutine or thread. Parks: never. */
 RN_API void rn_group_limit(rn_group *g, int n);
 
-/* Makes the captured call, of a function that returns int, in a new goroutine; waits for a place first where there is a limit.
- * The result, if it is not 0, is an error; a goroutine that ends by rn_exit has none. Behind rn_group_go.
- * call: copied.
+/* Makes the captured call, of a function that returns int, in a new goroutine; waits for a place
+ * first where there is a limit. The result, if it is not 0, is an error; a goroutine that ends by
+ * rn_exit has none. Behind rn_group_go. call: copied.
  * Errors: panics when memory is out; a NULL function is fatal.
- * Context: goroutine or thread. Parks: may, if there is a limit. Orders: before the function starts. */
+ * Context: goroutine or thread. Parks: may, if there is a limit. Orders: before the function
+ * starts. */
 RN_API void rn_group_spawn(rn_group *g, const struct rn_call *call);
 
 /* The same if there is a place now: true.
@@ -48,7 +50,8 @@ RN_API int rn_group_wait(rn_group *g);
 
 #ifndef __cplusplus
 
-/* rn_group_go(&g, f, ...): void, as rn_group_spawn; f must return int. Parks: may, if there is a limit. */
+/* rn_group_go(&g, f, ...): void, as rn_group_spawn; f must return int. Parks: may, if there is a
+ * limit. */
 #define rn_group_go(g, ...) rn_group_spawn((g), (RN_INT_(__VA_ARGS__), RN_CALL_(__VA_ARGS__)))
 /* rn_group_try_go(&g, f, ...): bool, as rn_group_spawn_try; f must return int. Parks: never. */
 #define rn_group_try_go(g, ...) rn_group_spawn_try((g), (RN_INT_(__VA_ARGS__), RN_CALL_(__VA_ARGS__)))

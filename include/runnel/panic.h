@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Panics, calls that catch them, and deferred calls. A panic runs the deferred calls of each scope it leaves, innermost
- * first; one that nobody catches ends the process with status 2. Only rn_defer'ed calls run: C++ destructors and other
- * cleanup attributes are skipped. */
+ * Panics, calls that catch them, and deferred calls. A panic runs the deferred calls of each scope
+ * it leaves, innermost first; one that nobody catches ends the process with status 2. Only
+ * rn_defer'ed calls run: C++ destructors and other cleanup attributes are skipped. */
 #ifndef RUNNEL_PANIC_H
 #define RUNNEL_PANIC_H
 
@@ -53,9 +53,9 @@ RN_API void rn_defer_run(struct rn_deferred *d);
 /* rn_pcall(p, f, ...): bool, as rn_pcall_into; p is a struct rn_recovered * or NULL. Parks: may. */
 #define rn_pcall(p, ...) rn_pcall_into((p), RN_CALL_(__VA_ARGS__))
 
-/* rn_defer(f, ...): a declaration. Evaluates and captures now, calls at the end of the scope (not of the function, as in
- * Go), by a panic or by rn_exit, in reverse order. Not directly after if (x) or a label; no goto or case label may jump
- * over it. Parks: never here. */
+/* rn_defer(f, ...): a declaration. Evaluates and captures now, calls at the end of the scope (not
+ * of the function, as in Go), by a panic or by rn_exit, in reverse order. Not directly after if (x)
+ * or a label; no goto or case label may jump over it. Parks: never here. */
 #define rn_defer(...) RN_DEFER_(RN_CAT(rn_deferred_, __COUNTER__), __VA_ARGS__)
 #define RN_DEFER_(d, ...) \
         struct rn_deferred d __attribute__((__cleanup__(rn_defer_run))), \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Go's words without the prefix, for ported snippets; runnel.h never includes this. Function-like macros only, and none
- * that libc needs (select, send, recv, close, yield, now keep their prefix here). */
+ * Go's words without the prefix, for ported snippets; runnel.h never includes this. Function-like
+ * macros only, and none that libc needs (select, send, recv, close, yield, now keep their prefix
+ * here). */
 #ifndef RUNNEL_SHORT_H
 #define RUNNEL_SHORT_H
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Atomic words, from libatomic_ops. Two types: aword (a pointer or a size_t) and a32 (an unsigned int); every operation is a
- * macro that takes the address of either. What is not seq_cst says so in its name, and its caller names the partner on the
- * same line. Plain names (cas, fetch_add, fetch_or) are full barriers. A third type, a64, is a time in ns; it can be loaded and
- * stored. Where words have 32 bits, aword and a32 are one type, and the compiler makes the operations on a64. */
+ * Atomic words, from libatomic_ops. Two types: aword (a pointer or a size_t) and a32 (an unsigned
+ * int); every operation is a macro that takes the address of either. What is not seq_cst says so in
+ * its name, and its caller names the partner on the same line. Plain names (cas, fetch_add,
+ * fetch_or) are full barriers. A third type, a64, is a time in ns; it can be loaded and stored.
+ * Where words have 32 bits, aword and a32 are one type, and the compiler makes the operations on
+ * a64. */
 #ifndef RNI_BASE_ATOMIC_H
 #define RNI_BASE_ATOMIC_H
 
@@ -74,7 +76,8 @@ static inline void fence_full(void)
         AO_nop_full();
 }
 
-/* The line of p will be read, and then changed. gcc says prefetchw only if told to; 64-bit processors that do not know it take it for a no-op. */
+/* The line of p will be read, and then changed. gcc says prefetchw only if told to; 64-bit
+ * processors that do not know it take it for a no-op. */
 static inline void cpu_prefetchw(const void *p)
 {
 #ifdef __x86_64__

@@ -14,7 +14,8 @@
 #define rni_cold     __attribute__((noinline, cold))
 #define rni_aligned(n) __attribute__((aligned(n)))
 
-/* Two cache lines: adjacent-line prefetch makes 64 bytes too few for words that different Ms write. */
+/* Two cache lines: adjacent-line prefetch makes 64 bytes too few for words that different Ms
+ * write. */
 #define RNI_LINE 64
 #define RNI_APART 128
 
@@ -37,7 +38,8 @@ static inline void rni_compiler_barrier(void)
 #ifndef RNI_ASAN
 #define RNI_ASAN 0
 #endif
-/* The library itself is never instrumented by TSan; configure --enable-tsan defines RNI_TSAN for it. */
+/* The library itself is never instrumented by TSan; configure --enable-tsan defines RNI_TSAN for
+ * it. */
 #ifndef RNI_TSAN
 #define RNI_TSAN 0
 #endif

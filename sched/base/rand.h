@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Small random numbers for victims and select order: xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled"). One
- * state for each P or thread; not for secrets. */
+ * Small random numbers for victims and select order: xorshift64* (Vigna, "An experimental
+ * exploration of Marsaglia's xorshift generators, scrambled"). One state for each P or thread; not
+ * for secrets. */
 #ifndef RNI_BASE_RAND_H
 #define RNI_BASE_RAND_H
 
@@ -23,7 +24,8 @@ static inline uint32_t rni_rand_below(uint64_t *state, uint32_t n)
         return (uint32_t)(((uint64_t)rni_rand(state) * n) >> 32);
 }
 
-static inline uint64_t rni_rand_seed(uint64_t x)   /* splitmix64: never 0 for two neighbours, never 0 at all */
+static inline uint64_t rni_rand_seed(uint64_t x)   /* splitmix64: never 0 for two neighbours, never
+                                                    * 0 at all */
 {
         x += UINT64_C(0x9E3779B97F4A7C15);
         x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * How much of a stock of spare things nobody needs: the least that lay in it since it was last trimmed, and the least of a whole period. What is above it comes and goes, and
- * would only have to be made again. Invariant: no mark is above the stock. Everything is under the stock's lock. Callers: mem/stack, core/gfree. */
+ * How much of a stock of spare things nobody needs: the least that lay in it since it was last
+ * trimmed, and the least of a whole period. What is above it comes and goes, and would only have to
+ * be made again. Invariant: no mark is above the stock. Everything is under the stock's lock.
+ * Callers: mem/stack, core/gfree. */
 #ifndef RNI_BASE_SURPLUS_H
 #define RNI_BASE_SURPLUS_H
 
@@ -25,7 +27,8 @@ static inline size_t surplus_spare(const struct surplus *s, bool unused, size_t 
         return s->since_trim > most ? s->since_trim - most : 0;
 }
 
-/* k of `spare` are gone, n are left. Returns whether more may go at once; if not, a period ends with that. */
+/* k of `spare` are gone, n are left. Returns whether more may go at once; if not, a period ends
+ * with that. */
 static inline bool surplus_trimmed(struct surplus *s, bool unused, size_t most, size_t spare, size_t k, size_t n)
 {
         bool more = unused ? k > 0 && spare > k : n > most;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * C code that is known to block: the P is handed off before it, and asked for after it. For the rest such an M is like one whose P was taken (retake.c): in user code with RETAKE_GONE. So
- * the exit is an entry like any other, and so is every call of the library in between. */
+ * C code that is known to block: the P is handed off before it, and asked for after it. For the
+ * rest such an M is like one whose P was taken (retake.c): in user code with RETAKE_GONE. So the
+ * exit is an entry like any other, and so is every call of the library in between. */
 #include <runnel/block.h>
 
 #include "sched/core/panic.h"

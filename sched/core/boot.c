@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * The first call. There is no init function: whoever comes first boots the runtime; main becomes goroutine 1 on the process's own stack if the first call comes from
- * the initial thread, neither rn_main_foreign nor RUNNEL_MAIN=foreign says otherwise, and the library was not loaded by dlopen into a host that knows nothing of it; every other thread becomes a foreign one. Boot starts no thread. Lock-free afterwards:
- * rni_self() is set. */
+ * The first call. There is no init function: whoever comes first boots the runtime; main becomes
+ * goroutine 1 on the process's own stack if the first call comes from the initial thread, neither
+ * rn_main_foreign nor RUNNEL_MAIN=foreign says otherwise, and the library was not loaded by dlopen
+ * into a host that knows nothing of it; every other thread becomes a foreign one. Boot starts no
+ * thread. Lock-free afterwards: rni_self() is set. */
 #include "sched/core/boot.h"
 
 #include <limits.h>
@@ -39,7 +41,8 @@ static int env_number(const char *name, int otherwise, int most)
         return v < most ? (int)v : most;
 }
 
-/* The initial thread: an M whose scheduler loop has a stack of its own, since the thread's belongs to goroutine 1. */
+/* The initial thread: an M whose scheduler loop has a stack of its own, since the thread's belongs
+ * to goroutine 1. */
 static struct m *adopt_main(void)
 {
         static struct m m0;
@@ -89,14 +92,16 @@ static struct m *adopt_main(void)
         return &m0;
 }
 
-/* The child of a fork has this thread and nothing else: no Ms, and locks that nobody will release. */
+/* The child of a fork has this thread and nothing else: no Ms, and locks that nobody will
+ * release. */
 static void in_child(void)
 {
         rni_self_set(NULL);   /* so that each call comes to rni_attach */
         store_rel(&state, BOOT_FORKED);   /* rel: pairs with acq in rni_attach */
 }
 
-/* What the processors are is only looked up where nobody says it: it takes a sixth of the start of a small program. */
+/* What the processors are is only looked up where nobody says it: it takes a sixth of the start of
+ * a small program. */
 static int first_procs(void)
 {
         int n = env_number("RUNNEL_MAXPROCS", 0, MAXPROCS_MAX);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * "all goroutines are asleep - deadlock!": declared when no M runs, nothing is runnable, nobody waits for a descriptor, no timer is left that could make a goroutine run, and no thread could still come and change
- * that. Threads of the process that are neither Ms nor parked in this library could; if only they stand against it, the verdict is looked at again after 1 s, then up to every
- * 10 s, by the keeper (idle.c): the one wait with a timeout that is no deadline of the user's. Called with every step of an M, or of a plain thread, into sleep. */
+ * "all goroutines are asleep - deadlock!": declared when no M runs, nothing is runnable, nobody
+ * waits for a descriptor, no timer is left that could make a goroutine run, and no thread could
+ * still come and change that. Threads of the process that are neither Ms nor parked in this library
+ * could; if only they stand against it, the verdict is looked at again after 1 s, then up to every
+ * 10 s, by the keeper (idle.c): the one wait with a timeout that is no deadline of the user's.
+ * Called with every step of an M, or of a plain thread, into sleep. */
 #include "sched/core/boot.h"
 #include "sched/core/hook.h"
 #include "sched/core/netpoll.h"
@@ -27,19 +30,23 @@ static bool anything_to_come(void)
         return false;
 }
 
-/* Threads that may still call us. Those known to be in user code are cheaper to see than to count. */
+/* Threads that may still call us. Those known to be in user code are cheaper to see than to
+ * count. */
 static bool other_threads(void)
 {
-        size_t known = sched.nm + sched.nforeign_parked + load_rlx(&rni_boot_helpers);   /* rlx: who starts one is not idle */
+        size_t known = sched.nm + sched.nforeign_parked +
+                       load_rlx(&rni_boot_helpers);   /* rlx: who starts one is not idle */
 
         return sched.nforeign > sched.nforeign_parked || rni_task_count() > known;
 }
 
 bool rni_deadlock_possible(void)
 {
-        if (sched.nidle_m != sched.nm || sched.sysmon_fires || rni_quit_asked() || anything_to_come())
+        if (sched.nidle_m != sched.nm || sched.sysmon_fires || rni_quit_asked() ||
+            anything_to_come())
                 return false;
-        if (rni_g_count() == 0 && sched.nforeign_parked == 0 && !load_rlx(&sched.main_exited))   /* rlx: nobody runs */
+        if (rni_g_count() == 0 && sched.nforeign_parked == 0 &&
+            !load_rlx(&sched.main_exited))   /* rlx: nobody runs */
                 return false;   /* nobody waits */
         if (!other_threads())
                 return true;

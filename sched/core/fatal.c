@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The end of the process by the library's own decision. One thread dies for all: who comes second stands still, so that nothing cuts the report short, not
- * even main returning meanwhile (rni_exit_guard). Text goes straight to descriptor 2. */
+ * The end of the process by the library's own decision. One thread dies for all: who comes second
+ * stands still, so that nothing cuts the report short, not even main returning meanwhile
+ * (rni_exit_guard). Text goes straight to descriptor 2. */
 #include "sched/core/fatal.h"
 
 #include <stdarg.h>
@@ -10,7 +11,8 @@
 #include "sched/core/hook.h"
 #include "sched/core/sched.h"
 
-/* Who ends the process; 0: nobody yet. EXITING | thread: exit() has come so far that a report could not be finished any more, so none begins. */
+/* Who ends the process; 0: nobody yet. EXITING | thread: exit() has come so far that a report could
+ * not be finished any more, so none begins. */
 static a32 dying;
 #define EXITING 0x80000000u
 
@@ -26,7 +28,8 @@ void rni_die_begin(void)
 {
         unsigned self = (unsigned)rni_thread_id();
 
-        if (!cas(&dying, 0, self) && !cas(&dying, EXITING | self, self)) {   /* the exiting thread itself may die */
+        /* the exiting thread itself may die */
+        if (!cas(&dying, 0, self) && !cas(&dying, EXITING | self, self)) {
                 if (load_rlx(&dying) == self)   /* rlx: our own store */
                         rni_os_exit(2);   /* dying went wrong: what was printed has to do */
                 stand_aside();
@@ -58,12 +61,14 @@ void rni_fatal_who(struct rni_out *o)
                 rni_out_fmt(o, "thread %d [running]:\n", rni_thread_id());
 }
 
-static _Noreturn rni_noinline void die(const char *prefix, const char *fmt, va_list ap, bool everybody)
+static _Noreturn rni_noinline void die(const char *prefix, const char *fmt, va_list ap,
+                                       bool everybody)
 {
         struct rni_out o;
         char text[300];
 
-        rni_die_begin();   /* first: on a small stack the rest is written over its neighbours, who are not to run any more */
+        rni_die_begin();   /* first: on a small stack the rest is written over its neighbours, who
+                            * are not to run any more */
         vsnprintf(text, sizeof text, fmt, ap);
         rni_out_init(&o, 2);
         rni_out_fmt(&o, "fatal error: %s%s\n\n", prefix, text);

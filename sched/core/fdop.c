@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Calls on descriptors: owning a side, waiting, leaving; polldesc.h has the states and the arguments. Callers: io/. */
+ * Calls on descriptors: owning a side, waiting, leaving; polldesc.h has the states and the
+ * arguments. Callers: io/. */
 #include "sched/core/fdop.h"
 
 #include <errno.h>
@@ -22,14 +23,16 @@ static void end_unlock(const struct fdop *op)
 /* Both are locked. */
 static void commit_unlock(struct g *g, void *arg)
 {
-        struct fdop op = *(struct fdop *)arg;   /* gone from the stack of g once the descriptor is unlocked */
+        struct fdop op = *(struct fdop *)arg;   /* gone from the stack of g once the descriptor is
+                                                 * unlocked */
 
         (void)g;
         pd_unlock(op.pd);
         end_unlock(&op);
 }
 
-/* Locked and claimable; not at the return. True: something else than the deadline ended it, and w says what, unless it was the end. */
+/* Locked and claimable; not at the return. True: something else than the deadline ended it, and w
+ * says what, unless it was the end. */
 static bool park_with_end(struct fdop *op, struct g *g, int64_t until)
 {
         bool fired;
@@ -363,7 +366,8 @@ void rni_fdop_end(struct fdop *op)
         if (load_rlx(&pd->gen) == op->gen) {   /* rlx: under the lock */
                 pd->users--;
                 if (op->came_short)
-                        pd->side[0].drained = pd->polled && !pd->always && pd->kind == RNI_FD_TCP && !pd->side[0].ready;
+                        pd->side[0].drained = pd->polled && !pd->always && pd->kind == RNI_FD_TCP &&
+                                              !pd->side[0].ready;
                 FOR_SIDES(op, s)
                         rni_pd_pass_on(s, &l);
                 if (pd->closing && pd->users == 0)

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * Plain threads as full citizens. A thread's first call gives it a struct m with foreign set and a stand-in G inside; it waits in the same queues as
- * goroutines, on a futex instead of a switch, and hands what it readies to the global queue, since it holds no P. The struct goes when the thread ends.
+ * Plain threads as full citizens. A thread's first call gives it a struct m with foreign set and a
+ * stand-in G inside; it waits in the same queues as goroutines, on a futex instead of a switch, and
+ * hands what it readies to the global queue, since it holds no P. The struct goes when the thread
+ * ends.
  *
- * Invariant: a waker's last access to a stand-in is the store to m->park; the futex call after it uses the address only, which may be gone by then: a wake of an
- * unmapped or reused address is harmless, since every futex wait here looks at its word again. */
+ * Invariant: a waker's last access to a stand-in is the store to m->park; the futex call after it
+ * uses the address only, which may be gone by then: a wake of an unmapped or reused address is
+ * harmless, since every futex wait here looks at its word again. */
 #include <stdlib.h>
 
 #include "sched/base/rand.h"
@@ -12,7 +15,8 @@
 
 #define sched rni_sched
 
-static struct m *newest;   /* sched.lock: all that are counted in nforeign, by idle_next and idle_prev */
+static struct m *newest;   /* sched.lock: all that are counted in nforeign, by idle_next and
+                            * idle_prev */
 
 static void thread_gone(void *arg)
 {
@@ -110,7 +114,8 @@ void rni_foreign_wake(struct g *g)
                 sched.nforeign_parked--;
                 lock_release(&sched.lock, RANK_SCHED);
         }
-        store_rel(&m->park, PARK_WOKEN);   /* rel: the value is written; pairs with acq in rni_foreign_park */
+        store_rel(&m->park, PARK_WOKEN);   /* rel: the value is written; pairs with acq in
+                                            * rni_foreign_park */
         rni_futex_wake(&m->park, 1);
 }
 

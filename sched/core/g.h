@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * G: a goroutine's descriptor, in a slab slot of 192 bytes, three cache lines, that is never unmapped, apart from its stack. Foreign threads have one too, inside their struct m, so
- * that everything that waits is a struct g.
+ * G: a goroutine's descriptor, in a slab slot of 192 bytes, three cache lines, that is never
+ * unmapped, apart from its stack. Foreign threads have one too, inside their struct m, so that
+ * everything that waits is a struct g.
  *
  * States, and who owns the stack in each:
  *
  *   DEAD      on a free list; no stack.                             spawn -> RUNNABLE
- *   RUNNABLE  in exactly one queue (runnext, runq, global queue, a list being handed over); the queue owns it. A fresh one has no
+ *   RUNNABLE in exactly one queue (runnext, runq, global queue, a list being handed over); the
+ *   queue owns it. A fresh one has no
  *             stack yet (stack == NULL): it is bound when it first runs.   execute -> RUNNING
  *   RUNNING   one M runs it, or is about to have saved it: the M owns the stack.   post-switch hook -> WAITING or RUNNABLE; exit -> DEAD
  *   WAITING   parked, context saved; nobody runs on its stack. Its partner (whoever took its waiter from a queue, or won its claim) may write
@@ -16,7 +18,8 @@
  *     ^                               |  |    post hook (yield)
  *     '------------- exit ------------'  '-------------> RUNNABLE
  *
- * WAITING is stored after the switch away, by the next context on that M: a G whose context is not saved is never seen as parked, neither by ready nor by a dump. */
+ * WAITING is stored after the switch away, by the next context on that M: a G whose context is not
+ * saved is never seen as parked, neither by ready nor by a dump. */
 #ifndef RNI_CORE_G_H
 #define RNI_CORE_G_H
 
@@ -66,8 +69,9 @@ enum {
 
 enum { COPY_INLINE = 64 };   /* bytes of an rn_go_copy value that fit the descriptor */
 
-/* One wait on one object, in that object's queue. A goroutine's first lies in its descriptor, further select cases on its own stack; blocking allocates
- * nothing. Everything is written by the waiting G before it is published and by whoever holds the object's lock afterwards. */
+/* One wait on one object, in that object's queue. A goroutine's first lies in its descriptor,
+ * further select cases on its own stack; blocking allocates nothing. Everything is written by the
+ * waiting G before it is published and by whoever holds the object's lock afterwards. */
 struct waiter {
         struct waiter *next, *prev;   /* in the object's queue, under its lock */
         struct g *g;
@@ -77,14 +81,16 @@ struct waiter {
         uint8_t claim;   /* the G waits on several things: who wakes it must win g->claim first */
         uint8_t ok;      /* set by who wakes it: true = a value was passed, false = closed */
         uint8_t queued;  /* in obj's queue */
-        uint8_t returns; /* a plain operation with a deadline: counted in its channel's nreturning until a partner or it itself takes it out */
+        uint8_t returns; /* a plain operation with a deadline: counted in its channel's nreturning
+                          * until a partner or it itself takes it out */
 };
 
 struct pcall;
 struct rn_deferred;
 struct timers;
 
-/* What a fresh goroutine is to be called with; shares the room with what only a started one needs. */
+/* What a fresh goroutine is to be called with; shares the room with what only a started one
+ * needs. */
 union g_start {
         struct rn_call_regs reg;
         struct {
@@ -100,8 +106,10 @@ union g_start {
 /* A line for a wait, then what lasts. */
 struct g_run {
         struct waiter w;
-        struct timers *timers;         /* the heap that holds the entry of the present wait; NULL: none */
-        struct waiter *fired;          /* which of its waiters woke it; written by the waker before ready; NULL: a timer did */
+        struct timers *timers;         /* the heap that holds the entry of the present wait; NULL:
+                                        * none */
+        struct waiter *fired;          /* which of its waiters woke it; written by the waker before
+                                        * ready; NULL: a timer did */
         struct rn_deferred *defers;    /* innermost first */
         struct pcall *pcalls;          /* innermost first */
 };
@@ -119,7 +127,8 @@ struct g {
         a32 state;                     /* enum g_state */
         uint8_t reason;                /* enum wait_reason, while WAITING */
         uint8_t flags;
-        aword claim;                   /* bit 0: this wait is decided; the rest counts waits, so that a late timer cannot claim the next one */
+        aword claim;                   /* bit 0: this wait is decided; the rest counts waits, so
+                                        * that a late timer cannot claim the next one */
         uint64_t id;
         union {
                 union g_start start;
@@ -127,26 +136,31 @@ struct g {
         } u;
         const char *name;
         void (*fn)(void);              /* what it was started with */
-        void (*at_exit)(void *, intptr_t result);   /* when it ends, also by rn_exit (result 0): WaitGroup's done */
+        void (*at_exit)(void *, intptr_t result);   /* when it ends, also by rn_exit (result 0):
+                                                     * WaitGroup's done */
         void *at_exit_arg;
 };
 
 _Static_assert(sizeof(struct g) <= RNI_GSLOT, "a descriptor fits its slot");
-_Static_assert(sizeof(void *) == 4 || offsetof(struct g, u) == RNI_LINE, "what a wait writes is a line");
+_Static_assert(sizeof(void *) == 4 || offsetof(struct g, u) == RNI_LINE,
+               "what a wait writes is a line");
 #ifdef RNI_G_STACK_OFF
 _Static_assert(offsetof(struct g, stack) == RNI_G_STACK_OFF, "call_*.S finds the stack here");
-_Static_assert(offsetof(struct stack, scratch) == RNI_STACK_SCRATCH_OFF, "call_*.S finds the scratch here");
+_Static_assert(offsetof(struct stack, scratch) == RNI_STACK_SCRATCH_OFF,
+               "call_*.S finds the scratch here");
 #endif
 _Static_assert(sizeof(union g_start) == sizeof(struct rn_call_regs), "a copied value takes no more than registers do");
 
-/* All lines of a descriptor that will be wanted soon: walking a list misses on each link, the rest of the descriptor should not miss again. */
+/* All lines of a descriptor that will be wanted soon: walking a list misses on each link, the rest
+ * of the descriptor should not miss again. */
 static inline void g_prefetch(struct g *g)
 {
         for (unsigned i = 0; i < sizeof *g; i += RNI_LINE)
                 __builtin_prefetch((char *)g + i, 1);
 }
 
-/* In two steps, for one that is still to be looked at: how to go on, and what the wait left behind; then, with that at hand, the frames it goes on in, or the rest of what it starts with. */
+/* In two steps, for one that is still to be looked at: how to go on, and what the wait left behind;
+ * then, with that at hand, the frames it goes on in, or the rest of what it starts with. */
 static inline void g_prefetch_first(const struct g *g)
 {
         __builtin_prefetch(g, 1);
@@ -162,7 +176,8 @@ static inline void g_prefetch_rest(const struct g *g)
                 __builtin_prefetch((const char *)g + 2 * RNI_LINE, 1);
 }
 
-/* Word by word, upwards: TSan would watch a memcpy, and take what a lock it does not know protects for a race. */
+/* Word by word, upwards: TSan would watch a memcpy, and take what a lock it does not know protects
+ * for a race. */
 static inline void g_copy(struct g **to, struct g *const *from, size_t n)
 {
         for (size_t i = 0; i < n; i++) {
@@ -177,9 +192,11 @@ struct g_list {
         size_t n;
 };
 
-/* -- waits that several wakers race for: the models are docs/design/select.pml and docs/design/timer.pml -- */
+/* -- waits that several wakers race for: the models are docs/design/select.pml and
+ * docs/design/timer.pml -- */
 
-/* A new wait of the running g: its waiters and its timer, once published, must win the claim to wake it. */
+/* A new wait of the running g: its waiters and its timer, once published, must win the claim to
+ * wake it. */
 static inline void rni_claim_begin(struct g *g)
 {
         store_rlx(&g->claim, (load_rlx(&g->claim) | 1) + 1);   /* rlx: own word until published */

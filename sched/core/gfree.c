@@ -1,24 +1,30 @@
 /* SPDX-License-Identifier: MIT
- * Dead descriptors on their way: from a P's list, through the global one, to the slab (mem/gslab.h), and back. They move in batches. What nobody needs is given back
- * by who has nothing to do, as stacks are.
+ * Dead descriptors on their way: from a P's list, through the global one, to the slab
+ * (mem/gslab.h), and back. They move in batches. What nobody needs is given back by who has nothing
+ * to do, as stacks are.
  *
- * A descriptor that comes back from the slab may have been wiped, its claim word too, which late timers compare (timer.h). They would take a wait for their own
- * whose number was counted up to once more; so counting goes on from claim_floor, which is above all that were wiped.
+ * A descriptor that comes back from the slab may have been wiped, its claim word too, which late
+ * timers compare (timer.h). They would take a wait for their own whose number was counted up to
+ * once more; so counting goes on from claim_floor, which is above all that were wiped.
  *
- * Invariant: a dead descriptor is in exactly one P's list, batch of the global list, or the slab's book. Callers: spawn, sched, sim, procs, trim. */
+ * Invariant: a dead descriptor is in exactly one P's list, batch of the global list, or the slab's
+ * book. Callers: spawn, sched, sim, procs, trim. */
 #include "sched/base/surplus.h"
 #include "sched/core/sched.h"
 
-/* A batch of dead descriptors on its way between Ps: one of them, the host, holds the addresses of the others where a living one has what it was started with. So a
- * batch changes hands at the price of its host, and nobody walks a list of cold descriptors with a lock held. claim and state, which late timers and dumps
- * read, lie before it. */
+/* A batch of dead descriptors on its way between Ps: one of them, the host, holds the addresses of
+ * the others where a living one has what it was started with. So a batch changes hands at the price
+ * of its host, and nobody walks a list of cold descriptors with a lock held. claim and state, which
+ * late timers and dumps read, lie before it. */
 struct g_batch {
         size_t n;                          /* without the host */
         struct g *g[GFREE_BATCH - 1];
 };
 enum { BATCH_OFF = offsetof(struct g, u) };
 _Static_assert(BATCH_OFF + sizeof(struct g_batch) <= RNI_GSLOT, "fits a descriptor");
-_Static_assert(offsetof(struct g, claim) + sizeof(aword) <= BATCH_OFF && offsetof(struct g, state) < BATCH_OFF, "spares what is read of the dead");
+_Static_assert(offsetof(struct g, claim) + sizeof(aword) <= BATCH_OFF &&
+                       offsetof(struct g, state) < BATCH_OFF,
+               "spares what is read of the dead");
 _Static_assert(sizeof(void *) == 4 || BATCH_OFF == RNI_LINE, "in lines of its own");
 
 enum {
@@ -51,8 +57,12 @@ static size_t fresh(struct g **out, size_t unbound)
         for (size_t i = 0; i < n; i++) {
                 struct g *g = out[i];
 
-                store_rlx(&g->state, G_DEAD);   /* rlx: it is. Who reads an untouched page before he writes to it has it mapped twice, the second time by telling all processors */
-                if (load_rlx(&g->claim) < load_rlx(&claim_floor))   /* rlx: raised before it was given back, which is under the slab's lock */
+                store_rlx(&g->state, G_DEAD);   /* rlx: it is. Who reads an untouched page before he
+                                                 * writes to it has it mapped twice, the second time
+                                                 * by telling all processors */
+                if (load_rlx(&g->claim) < load_rlx(&claim_floor))   /* rlx: raised before it was
+                                                                     * given back, which is under
+                                                                     * the slab's lock */
                         store_rlx(&g->claim, load_rlx(&claim_floor));   /* rlx: ours alone */
         }
         return n;
@@ -66,7 +76,8 @@ static void gfree_push(struct g *const *g, size_t n)
         batch_in(host)->n = n - 1;
         g_copy(batch_in(host)->g, g, n - 1);
         g_list_push(&rni_sched.gfree, host);
-        store_rlx(&nbatches, (unsigned)rni_sched.gfree.n);   /* rlx: under the lock; a hint outside */
+        store_rlx(&nbatches, (unsigned)rni_sched.gfree.n);   /* rlx: under the lock; a hint
+                                                              * outside */
 }
 
 static void gfree_give(struct g *const *g, size_t n)
@@ -95,7 +106,8 @@ static size_t gfree_pop_locked(struct g **out)
         if (!host)
                 return 0;
         surplus_seen(&surplus, rni_sched.gfree.n);
-        store_rlx(&nbatches, (unsigned)rni_sched.gfree.n);   /* rlx: under the lock; a hint outside */
+        store_rlx(&nbatches, (unsigned)rni_sched.gfree.n);   /* rlx: under the lock; a hint
+                                                              * outside */
         n = batch_in(host)->n;
         g_copy(out, batch_in(host)->g, n);
         out[n] = host;
@@ -117,7 +129,8 @@ static size_t gfree_pop(struct g **out, bool all)
         return n;
 }
 
-/* Dead ones, else fresh slots, else dead ones from wherever they are. Returns how many; at most GFREE_BATCH. */
+/* Dead ones, else fresh slots, else dead ones from wherever they are. Returns how many; at most
+ * GFREE_BATCH. */
 static size_t gfree_take(struct g **out)
 {
         size_t n = gfree_pop(out, false), bound;
@@ -207,7 +220,10 @@ bool rni_g_trim(bool unused)
         bool more;
         size_t n;
 
-        if (RNI_TSAN || load_rlx(&nbatches) <= (unused ? 0 : LIST_MOST))   /* rlx: a hint: the next one looks again. TSan does not know the slab's lock */
+        if (RNI_TSAN ||
+            load_rlx(&nbatches) <= (unused ? 0 : LIST_MOST))   /* rlx: a hint: the next one looks
+                                                                * again. TSan does not know the
+                                                                * slab's lock */
                 return false;
         if (load_rlx(&trimming) != 0 || !cas(&trimming, 0, 1))   /* rlx: the CAS decides */
                 return false;

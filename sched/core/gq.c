@@ -12,7 +12,9 @@ enum { BATCH = RUNQ_SIZE / 2, FEW = 32, CROWD = 1024 };
 
 static void count(unsigned change)
 {
-        store_rel(&sched.gq_n, load_rlx(&sched.gq_n) + change);   /* rel: pairs with acq in work_anywhere; rlx: under the lock */
+        store_rel(&sched.gq_n, load_rlx(&sched.gq_n) + change);   /* rel: pairs with acq in
+                                                                   * work_anywhere; rlx: under the
+                                                                   * lock */
 }
 
 static unsigned run_more(uintptr_t run)
@@ -37,7 +39,8 @@ static unsigned fill_tail(struct g *const *g, unsigned n)
                 uintptr_t *last = b->end > b->first ? &b->run[b->end - 1] : NULL;
 
                 rni_assert((uintptr_t)g[i] % GQ_RUN == 0);
-                if (last && run_more(*last) < GQ_RUN - 1 && g[i] == run_at(*last, run_more(*last) + 1))
+                if (last && run_more(*last) < GQ_RUN - 1 &&
+                    g[i] == run_at(*last, run_more(*last) + 1))
                         ++*last;
                 else if (b->end < GQ_BLOCK)
                         b->run[b->end++] = (uintptr_t)g[i];

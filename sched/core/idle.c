@@ -1,32 +1,43 @@
 /* SPDX-License-Identifier: MIT
- * Looking for work, sleeping without it, and waking who should look. Called by the scheduler loop and by everything that submits work.
+ * Looking for work, sleeping without it, and waking who should look. Called by the scheduler loop
+ * and by everything that submits work.
  *
- * The protocol against lost wakeups. Work is submitted by: store to a queue; light fence; if there is an idle P and nobody spins, wake an M as a spinner.
- * An M goes to sleep by: P to the idle list; stop spinning; heavy fence; look at every queue once more; only then sleep. The bug would be
+ * The protocol against lost wakeups. Work is submitted by: store to a queue; light fence; if there
+ * is an idle P and nobody spins, wake an M as a spinner. An M goes to sleep by: P to the idle list;
+ * stop spinning; heavy fence; look at every queue once more; only then sleep. The bug would be
  *
  *        submitter                                sleeper
  *        queue = g                                P idle, nspinning--
  *        reads "no idle P" or "somebody spins"    reads "queue empty"
  *
- * Were both reads stale, g would wait though a processor is free. The heavy fence puts a full barrier into the submitter's stream at some point X: a load before X
- * has its store before X too, and the sleeper, who looks after X, sees the queue filled; a load after X sees the idle P and no spinner. An M that
- * found work while spinning wakes another spinner if it was the last (rni_stop_spinning), because submitters relied on it.
+ * Were both reads stale, g would wait though a processor is free. The heavy fence puts a full
+ * barrier into the submitter's stream at some point X: a load before X has its store before X too,
+ * and the sleeper, who looks after X, sees the queue filled; a load after X sees the idle P and no
+ * spinner. An M that found work while spinning wakes another spinner if it was the last
+ * (rni_stop_spinning), because submitters relied on it.
  *
- * The model is docs/design/idle.pml; that of what follows docs/design/keeper.pml. Both find the bug when any of the rules is undone.
+ * The model is docs/design/idle.pml; that of what follows docs/design/keeper.pml. Both find the bug
+ * when any of the rules is undone.
  *
- * Timers and events: while a P is idle, and an M, one such M is the keeper and sleeps until the earliest deadline of all Ps, or in the epoll set. It says until when (keeper_until), heavy fence, and
- * looks at the minima again; who adds an earlier timer stores the minimum, light fence, reads keeper_until: the same pattern. A keeper that leaves promotes
- * another idle M; if there is none, sysmon keeps the deadline (sysmon.c). Without an idle P there is nobody whom a keeper could give what it hears of: the holders of the Ps look themselves, and sysmon. One
- * that was there before gets up once more, finds no P, and lies down as any other. No sleep has any other timeout, but for the one look at a deadlock that only foreign threads stand against
- * (deadlock.c), and the one after which a surplus M ends. */
+ * Timers and events: while a P is idle, and an M, one such M is the keeper and sleeps until the
+ * earliest deadline of all Ps, or in the epoll set. It says until when (keeper_until), heavy fence,
+ * and looks at the minima again; who adds an earlier timer stores the minimum, light fence, reads
+ * keeper_until: the same pattern. A keeper that leaves promotes another idle M; if there is none,
+ * sysmon keeps the deadline (sysmon.c). Without an idle P there is nobody whom a keeper could give
+ * what it hears of: the holders of the Ps look themselves, and sysmon. One that was there before
+ * gets up once more, finds no P, and lies down as any other. No sleep has any other timeout, but
+ * for the one look at a deadlock that only foreign threads stand against (deadlock.c), and the one
+ * after which a surplus M ends. */
 #include <stdlib.h>
 
 #include "sched/base/rand.h"
 #include "sched/core/netpoll.h"
 #include "sched/core/sched.h"
 
-enum { STEAL_ROUNDS = 4, OBSERVE = 60 };   /* OBSERVE: relaxations to see whether a victim is alive, 1 to 3 us */
-enum { LOOKS = 40, APART_MOST = 512, PATIENCE = 5 };   /* APART_MOST: relaxations between looks, 10 to 25 us */
+enum { STEAL_ROUNDS = 4, OBSERVE = 60 };   /* OBSERVE: relaxations to see whether a victim is alive,
+                                            * 1 to 3 us */
+enum { LOOKS = 40, APART_MOST = 512, PATIENCE = 5 };   /* APART_MOST: relaxations between looks, 10
+                                                        * to 25 us */
 #define LINGER INT64_C(2000000000)   /* how long a surplus M stays idle before its thread ends */
 enum { KEEP_LEAST = 4 };             /* idle Ms that stay, if there are fewer Ps */
 
@@ -58,14 +69,17 @@ void rni_idle_p_put(struct p *p)
         store_rlx(&p->status, P_IDLE);   /* rlx: under the lock */
         p->idle_next = sched.idle_p;
         sched.idle_p = p;
-        store_rlx(&sched.nidle_p, load_rlx(&sched.nidle_p) + 1);   /* rlx: under the lock; ordered by the sleeper's heavy fence */
+        store_rlx(&sched.nidle_p, load_rlx(&sched.nidle_p) + 1);   /* rlx: under the lock; ordered
+                                                                    * by the sleeper's heavy
+                                                                    * fence */
 }
 
 int64_t rni_earliest_deadline(void)
 {
         int64_t t = TIMER_NEVER;
 
-        for (unsigned i = 0; i < load_acq(&sched.np); i++) {   /* acq: pairs with rel in rni_procs_init */
+        for (unsigned i = 0; i < load_acq(&sched.np); i++) {   /* acq: pairs with rel in
+                                                                * rni_procs_init */
                 int64_t when = rni_timers_min(&sched.allp[i]->timers);
 
                 t = when < t ? when : t;
@@ -73,7 +87,8 @@ int64_t rni_earliest_deadline(void)
         return t;
 }
 
-/* That an idle M keeps: without an idle P timers are for the holders of the others, who fire them in their order, or for whom sysmon gives those Ps to. */
+/* That an idle M keeps: without an idle P timers are for the holders of the others, who fire them
+ * in their order, or for whom sysmon gives those Ps to. */
 static int64_t deadline_to_keep(void)
 {
         return load_rlx(&sched.nidle_p) ? rni_earliest_deadline() : TIMER_NEVER;   /* rlx: who puts one there looks for the keeper */
@@ -130,7 +145,8 @@ static void idle_m_link(struct m *m)
         m->idle = true;
         sched.nidle_m++;
         m->idle_until = idle_m_surplus(m) ? rni_clock() + LINGER : TIMER_NEVER;
-        /* One that looked at the timers while no P was idle keeps none: m, which has just left a P, does. If it is about to say so, it sees the idle P afterwards. */
+        /* One that looked at the timers while no P was idle keeps none: m, which has just left a P,
+         * does. If it is about to say so, it sees the idle P afterwards. */
         if (load_rlx(&sched.nidle_p) && (!sched.keeper || load_rlx(&sched.keeper_until) > time_to_keep())) {   /* rlx: under the lock */
                 sched.keeper = m;
                 store_rlx(&sched.keeper_until, 0);   /* rlx: under the lock */
@@ -144,7 +160,8 @@ static void m_poke(struct m *m, enum park_word w)
 
         do {
                 old = load_rlx(&m->park);   /* rlx: the CAS decides */
-        } while (!cas(&m->park, old, w));   /* nextp and the rest are set; pairs with acq in m_sleep */
+        } while (!cas(&m->park, old, w));   /* nextp and the rest are set; pairs with acq in
+                                             * m_sleep */
         if (old == PARK_POLL)
                 rni_net_poke();
         else
@@ -159,7 +176,8 @@ static void promote_keeper(void)
         sched.keeper = sched.idle_m;
         store_rlx(&sched.keeper_until, TIMER_NEVER);   /* rlx: ordered by the fences */
         rni_fence_heavy();   /* light side: rni_timekeeper_kick */
-        if (rni_net_on() || rni_earliest_deadline() != TIMER_NEVER || sched.deadlock_at != TIMER_NEVER)
+        if (rni_net_on() || rni_earliest_deadline() != TIMER_NEVER ||
+            sched.deadlock_at != TIMER_NEVER)
                 m_poke(sched.keeper, PARK_LOOK);
 }
 
@@ -212,7 +230,9 @@ void rni_wake_p(void)
 {
         rni_fence_light();   /* heavy side: stop_looking, doze in sysmon.c */
         if (load_rlx(&sched.nidle_p) == 0) {   /* rlx: ordered by the fences */
-                if (load_rlx(&sched.nspinning) == 0)   /* rlx: who spins looks, and comes here at the end; pairs with the add in rni_stop_spinning */
+                if (load_rlx(&sched.nspinning) == 0)   /* rlx: who spins looks, and comes here at
+                                                        * the end; pairs with the add in
+                                                        * rni_stop_spinning */
                         rni_sysmon_need();
         } else if (load_rlx(&sched.nspinning) == 0) {   /* rlx: ordered by the fences */
                 wake_spinner();
@@ -257,7 +277,8 @@ static bool run_all_due_timers(int64_t now)
 {
         bool any = false;
 
-        for (unsigned i = 0; i < load_acq(&sched.np); i++)   /* acq: pairs with rel in rni_procs_init */
+        for (unsigned i = 0; i < load_acq(&sched.np); i++)   /* acq: pairs with rel in
+                                                              * rni_procs_init */
                 any |= rni_run_due_timers(sched.allp[i], now);
         return any;
 }
@@ -283,7 +304,9 @@ void rni_timekeeper_kick(int64_t when)
                 return;
         rni_fence_light();   /* heavy side: keep, doze in sysmon.c */
         until = load_rlx(&sched.keeper_until);   /* rlx: ordered by the fences */
-        if (until == 0 || load_rlx(&sched.nidle_p) == 0) {   /* rlx: as above. A keeper keeps nothing without an idle P; a P that goes idle has it look again */
+        if (until == 0 || load_rlx(&sched.nidle_p) == 0) {   /* rlx: as above. A keeper keeps
+                                                              * nothing without an idle P; a P that
+                                                              * goes idle has it look again */
                 rni_sysmon_need();
                 return;
         }
@@ -292,7 +315,8 @@ void rni_timekeeper_kick(int64_t when)
         lock_acquire(&sched.lock, RANK_SCHED);
         kept = sched.keeper && load_rlx(&sched.nidle_p) != 0;   /* rlx: under the lock */
         if (kept) {
-                store_rlx(&sched.keeper_until, 0);   /* rlx: under the lock; one kick is enough until it has looked */
+                store_rlx(&sched.keeper_until, 0);   /* rlx: under the lock; one kick is enough
+                                                      * until it has looked */
                 m_poke(sched.keeper, PARK_LOOK);
         }
         lock_release(&sched.lock, RANK_SCHED);
@@ -302,8 +326,8 @@ void rni_timekeeper_kick(int64_t when)
 
 /* -- looking -- */
 
-/* A G of somebody else. The last round takes runnext too, but only from a P that makes no progress while we watch: its holder would
- * run it next, and moving it across Ms costs more than waiting. */
+/* A G of somebody else. The last round takes runnext too, but only from a P that makes no progress
+ * while we watch: its holder would run it next, and moving it across Ms costs more than waiting. */
 static struct g *steal_from(struct p *p, struct p *victim, bool last)
 {
         struct g *g = rni_runq_steal(&p->runq, &victim->runq, false);
@@ -349,7 +373,8 @@ static unsigned decisions(unsigned np)
         return sum;
 }
 
-/* Who only starts goroutines takes no decision, and may spend a microsecond on each whose memory is fresh: if there were starts lately, some looks pass before m believes that nothing happens. */
+/* Who only starts goroutines takes no decision, and may spend a microsecond on each whose memory is
+ * fresh: if there were starts lately, some looks pass before m believes that nothing happens. */
 static bool patient(struct m *m, unsigned np)
 {
         unsigned starts = 0;
@@ -365,9 +390,11 @@ static bool patient(struct m *m, unsigned np)
         return true;
 }
 
-/* While others take decisions, work may come up any moment, and to be woken for it would cost them a system call each time: then we look for up to LOOKS times.
- * Each look takes lines that the others write at each turn, so the looks are further and further apart: at last by as much as it takes to be woken. In between the
- * processor is for whoever else wants it: another process, a thread in C code. */
+/* While others take decisions, work may come up any moment, and to be woken for it would cost them
+ * a system call each time: then we look for up to LOOKS times. Each look takes lines that the
+ * others write at each turn, so the looks are further and further apart: at last by as much as it
+ * takes to be woken. In between the processor is for whoever else wants it: another process, a
+ * thread in C code. */
 static struct g *steal(struct m *m)
 {
         struct p *p = m->p;
@@ -376,14 +403,16 @@ static struct g *steal(struct m *m)
         if (!m->spinning) {
                 unsigned busy = load_rlx(&sched.nprocs) - load_rlx(&sched.nidle_p);   /* rlx: a heuristic */
 
-                if (2 * load_rlx(&sched.nspinning) >= busy)   /* rlx: a heuristic: enough look already */
+                if (2 * load_rlx(&sched.nspinning) >= busy)   /* rlx: a heuristic: enough look
+                                                               * already */
                         return NULL;
                 m->spinning = true;
                 fetch_add(&sched.nspinning, 1);
         }
         if (np == 1)
                 return NULL;
-        for (unsigned look = 0, apart = 1, before = decisions(np), now; look < LOOKS; look++, before = now) {
+        for (unsigned look = 0, apart = 1, before = decisions(np), now; look < LOOKS;
+             look++, before = now) {
                 for (int round = 0; round < STEAL_ROUNDS; round++) {
                         struct g *g = steal_round(p, np, round == STEAL_ROUNDS - 1);
 
@@ -395,7 +424,9 @@ static struct g *steal(struct m *m)
                         cpu_relax();
                 apart = apart < APART_MOST ? 2 * apart : apart;
                 now = decisions(np);
-                if ((now == before && !patient(m, np)) || load_rlx(&m->stop) != 0 || deadline_passed())   /* rlx: ordered by the asker's heavy fence */
+                if ((now == before && !patient(m, np)) ||
+                    load_rlx(&m->stop) != 0 || deadline_passed())   /* rlx: ordered by the asker's
+                                                                     * heavy fence */
                         break;
         }
         return NULL;
@@ -405,7 +436,8 @@ bool rni_work_anywhere(void)
 {
         if (load_acq(&sched.gq_n))   /* acq: pairs with rel in rni_gq_put */
                 return true;
-        for (unsigned i = 0; i < load_acq(&sched.np); i++)   /* acq: pairs with rel in rni_procs_init */
+        for (unsigned i = 0; i < load_acq(&sched.np); i++)   /* acq: pairs with rel in
+                                                              * rni_procs_init */
                 if (!rni_runq_empty(&sched.allp[i]->runq))
                         return true;
         return false;
@@ -429,7 +461,8 @@ static bool keep(struct m *m, struct net_batch *events)
                 return true;
         if (m->idle_until < until)
                 until = m->idle_until;
-        return rni_net_on() ? rni_net_keep(m, until, events) : rni_futex_wait_until(&m->park, PARK_ASLEEP, until);
+        return rni_net_on() ? rni_net_keep(m, until, events)
+                            : rni_futex_wait_until(&m->park, PARK_ASLEEP, until);
 }
 
 /* Out of the idle list by our own will, unless somebody was faster. */
@@ -447,7 +480,8 @@ static bool leave_idle(struct m *m, bool with_p)
         return ours;
 }
 
-/* m has been idle, and too many, for long: its thread is to end. False: it was woken, or is wanted after all. */
+/* m has been idle, and too many, for long: its thread is to end. False: it was woken, or is wanted
+ * after all. */
 static bool end_idle(struct m *m)
 {
         bool ends;
@@ -469,10 +503,12 @@ static bool trim(void)
 {
         unsigned idle = load_rlx(&sched.nidle_p);   /* rlx: a hint */
 
-        return idle > 0 && !deadline_passed() && rni_trim(idle == load_rlx(&sched.nprocs));   /* rlx: a hint */
+        return idle > 0 && !deadline_passed() &&
+               rni_trim(idle == load_rlx(&sched.nprocs));   /* rlx: a hint */
 }
 
-/* Sleeps without a P; comes back with m->nextp, or with NULL to look again, and with the events it met. False: the thread is to end. */
+/* Sleeps without a P; comes back with m->nextp, or with NULL to look again, and with the events it
+ * met. False: the thread is to end. */
 static bool m_sleep(struct m *m, struct net_batch *events)
 {
         lock_acquire(&sched.lock, RANK_SCHED);
@@ -492,13 +528,15 @@ static bool m_sleep(struct m *m, struct net_batch *events)
                         continue;
                 if (trim())
                         continue;   /* in slices, between which we can be woken */
-                if (sched.keeper == m)   /* changed by others too, who then make us look, if it matters */
+                if (sched.keeper == m)   /* changed by others too, who then make us look, if it
+                                          * matters */
                         in_time = keep(m, events);
                 else
                         in_time = rni_futex_wait_until(&m->park, PARK_ASLEEP, m->idle_until);
                 if (in_time)
                         continue;
-                if (events->n == 0 && m->idle_until != TIMER_NEVER && m->idle_until <= rni_clock()) {
+                if (events->n == 0 && m->idle_until != TIMER_NEVER &&
+                    m->idle_until <= rni_clock()) {
                         if (end_idle(m))
                                 return false;
                 } else if (leave_idle(m, true)) {
@@ -515,7 +553,8 @@ static bool surplus(const struct p *p)
         return p->id >= (int)load_rlx(&sched.nprocs);   /* rlx: seen sooner or later */
 }
 
-/* The P goes, because no work was found or because it is surplus, and then m, unless work turns up after all. */
+/* The P goes, because no work was found or because it is surplus, and then m, unless work turns up
+ * after all. */
 static void stop_looking(struct m *m)
 {
         struct p *p = m->p;
@@ -587,7 +626,8 @@ struct g *rni_find_runnable(struct m *m)
         while (!g) {
                 struct p *p;
 
-                if (unlikely(load_rlx(&m->stop) != 0))   /* rlx: ordered by the asker's heavy fence */
+                if (unlikely(load_rlx(&m->stop) != 0))   /* rlx: ordered by the asker's heavy
+                                                          * fence */
                         rni_m_stop(m);
                 p = m->p;
                 if (!p) {
@@ -600,7 +640,8 @@ struct g *rni_find_runnable(struct m *m)
                         stop_looking(m);
                         continue;
                 }
-                if (unlikely(load_rlx(&sched.stack_waiters) != 0))   /* rlx: rni_idle_p_put looks under the lock */
+                if (unlikely(load_rlx(&sched.stack_waiters) != 0))   /* rlx: rni_idle_p_put looks
+                                                                      * under the lock */
                         rni_stacks_share(m);
                 if (rni_timers_min(&p->timers) != TIMER_NEVER)
                         rni_run_due_timers(p, rni_clock());
@@ -612,7 +653,8 @@ struct g *rni_find_runnable(struct m *m)
                         g = runq_take_next(&p->runq);
                 if (!g)
                         g = runq_get(&p->runq);
-                if (!g && load_rlx(&sched.gq_n))   /* rlx: a hint; stop_looking looks under the lock */
+                if (!g && load_rlx(&sched.gq_n))   /* rlx: a hint; stop_looking looks under the
+                                                    * lock */
                         g = rni_gq_get(p);
                 if (!g && rni_net_awaited())
                         g = rni_net_find();

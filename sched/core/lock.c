@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The slow half of the runtime's lock, and the rank check of debug builds. The argument is in lock.h. */
+ * The slow half of the runtime's lock, and the rank check of debug builds. The argument is in
+ * lock.h. */
 #include "sched/core/lock.h"
 
 #ifdef RNI_DEBUG
@@ -11,9 +12,12 @@ a32 rni_lock_sleepers[SPOTS];
 
 enum { SPINS = 20, PAUSE = 64 };   /* PAUSE: about a microsecond */
 
-/* A holder that runs lets go in a fraction of a pause, but takes the lock again as soon if that is all it does, and a look that finds it free would be too late to take it: so each try is an attempt. The pauses are
- * long, the first one too: who tries again at once takes the line away after each operation of the other, and each of them then costs the line's way there and back. After a pause the other has done dozens of
- * them in its own cache, and then we have. Tens of microseconds mean that the holder has lost its processor. */
+/* A holder that runs lets go in a fraction of a pause, but takes the lock again as soon if that is
+ * all it does, and a look that finds it free would be too late to take it: so each try is an
+ * attempt. The pauses are long, the first one too: who tries again at once takes the line away
+ * after each operation of the other, and each of them then costs the line's way there and back.
+ * After a pause the other has done dozens of them in its own cache, and then we have. Tens of
+ * microseconds mean that the holder has lost its processor. */
 void rni_lock_slow(struct lock *l)
 {
         for (int i = 0; i < SPINS; i++) {
@@ -38,7 +42,8 @@ void rni_lock_wake(const struct lock *l)
 }
 
 #ifdef RNI_DEBUG
-/* Ms and foreign threads keep a stack of the ranks they hold; a thread without one (boot) is not checked. */
+/* Ms and foreign threads keep a stack of the ranks they hold; a thread without one (boot) is not
+ * checked. */
 void rni_lock_note(const struct lock *l, enum lock_rank rank, bool taken)
 {
         struct m *m = rni_self();
@@ -50,9 +55,11 @@ void rni_lock_note(const struct lock *l, enum lock_rank rank, bool taken)
                 return;
         }
         if (m->nlocks > 0) {
-                const struct held *top = &m->locks[m->nlocks - 1 < HELD_MAX ? m->nlocks - 1 : HELD_MAX - 1];
+                const struct held *top =
+                        &m->locks[m->nlocks - 1 < HELD_MAX ? m->nlocks - 1 : HELD_MAX - 1];
                 bool several = rank == RANK_HCHAN || rank == RANK_TIMERS;
-                bool ordered = top->rank < (int)rank || (several && top->rank == (int)rank && top->lock < l);
+                bool ordered = top->rank < (int)rank ||
+                               (several && top->rank == (int)rank && top->lock < l);
 
                 if (!ordered)
                         rni_throw("lock order: rank %d taken under rank %d", (int)rank, top->rank);

@@ -2,17 +2,21 @@
  * The beginning and the end of the lone thread. The protocol and its argument are in lone.h. */
 #include "sched/core/lone.h"
 
-aword rni_lone rni_aligned(RNI_APART) = RNI_LONE ? LONE_NOBODY : LONE_OVER;   /* read all the time: nothing that is written lies beside it but at the beginning */
+/* read all the time: nothing that is written lies beside it but at the beginning */
+aword rni_lone rni_aligned(RNI_APART) = RNI_LONE ? LONE_NOBODY : LONE_OVER;
 a32 rni_lone_depth;   /* only written while rni_lone tells who writes it */
 static aword was;   /* who it is while it is ending */
 
-/* Once in a process. The lone thread holds its locks for less than a microsecond, unless it has lost its processor. */
+/* Once in a process. The lone thread holds its locks for less than a microsecond, unless it has
+ * lost its processor. */
 static void end(void)
 {
         rni_fence_heavy();   /* light side: lone_try */
-        for (unsigned tries = 1; load_acq(&rni_lone_depth) != 0; tries++)   /* acq: pairs with rel in lone_leave */
+        for (unsigned tries = 1;
+             load_acq(&rni_lone_depth) != 0; tries++)   /* acq: pairs with rel in lone_leave */
                 rni_cpu_wait(tries);
-        store_rel(&rni_lone, LONE_OVER);   /* rel: pairs with acq below; what it did under its locks comes before ours */
+        store_rel(&rni_lone, LONE_OVER);   /* rel: pairs with acq below; what it did under its locks
+                                            * comes before ours */
 }
 
 rni_cold bool rni_lone_slow(const struct m *m)

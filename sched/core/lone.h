@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: MIT
- * Locks that cost nothing as long as one thread takes them all. A program on one P, without plain threads and calls that block, has one; the C library spares such a
- * process its locks as well. The first thread that takes a channel's lock is the lone one: it does not touch the lock, it counts how many it holds. The first other
- * thread that comes ends that, for good.
+ * Locks that cost nothing as long as one thread takes them all. A program on one P, without plain
+ * threads and calls that block, has one; the C library spares such a process its locks as well. The
+ * first thread that takes a channel's lock is the lone one: it does not touch the lock, it counts
+ * how many it holds. The first other thread that comes ends that, for good.
  *
  *      lone thread: depth = 1;       light fence;  if (lone is me) in, else depth = 0 and on to wait for lone == 0
  *      other one:   lone = ENDING;   heavy fence;  wait until depth == 0;  lone = 0;  from here on locks are locks
  *
- * The bug would be: the lone thread reads that it is the one, the other one reads depth == 0, and both are in. The heavy fence puts a full barrier into the lone thread's instruction
- * stream at some point X. If its store of depth comes before X, the other one sees it and waits; if it comes after X, so does the load of lone, which sees ENDING. A thread that holds one already
- * and takes another goes on: the other one waits until it holds none.
+ * The bug would be: the lone thread reads that it is the one, the other one reads depth == 0, and
+ * both are in. The heavy fence puts a full barrier into the lone thread's instruction stream at
+ * some point X. If its store of depth comes before X, the other one sees it and waits; if it comes
+ * after X, so does the load of lone, which sees ENDING. A thread that holds one already and takes
+ * another goes on: the other one waits until it holds none.
  *
- * Invariant: while lone is not 0 no lock of a channel is held but by the lone thread, and none of their words is set; so who unlocks looks at lone alone. ENDING is followed by 0 only,
- * and 0 by nothing. depth is written by the lone thread only. Who reads channels without their locks relies on x86's order of stores, so it is for that machine. Model:
- * docs/design/lone.pml. Callers: chan/hchan.h, chan/chan.c. */
+ * Invariant: while lone is not 0 no lock of a channel is held but by the lone thread, and none of
+ * their words is set; so who unlocks looks at lone alone. ENDING is followed by 0 only, and 0 by
+ * nothing. depth is written by the lone thread only. Who reads channels without their locks relies
+ * on x86's order of stores, so it is for that machine. Model: docs/design/lone.pml. Callers:
+ * chan/hchan.h, chan/chan.c. */
 #ifndef RNI_CORE_LONE_H
 #define RNI_CORE_LONE_H
 
@@ -32,11 +37,13 @@ enum { LONE_OVER, LONE_NOBODY, LONE_ENDING };   /* or the lone thread's M */
 extern aword rni_lone;
 extern a32 rni_lone_depth;
 
-bool rni_lone_slow(const struct m *m);   /* as lone_enter, when somebody else is the one, or nobody yet */
+bool rni_lone_slow(const struct m *m);   /* as lone_enter, when somebody else is the one, or nobody
+                                          * yet */
 
 static inline bool lone_is_over(void)
 {
-        return !RNI_LONE || load_rlx(&rni_lone) == LONE_OVER;   /* rlx: the lock orders; and what was over stays it */
+        return !RNI_LONE || load_rlx(&rni_lone) == LONE_OVER;   /* rlx: the lock orders; and what
+                                                                 * was over stays it */
 }
 
 /* True: m's thread, which this is, is the lone one, and in. */
@@ -72,7 +79,9 @@ static inline bool lone_leave(void)
 {
         if (likely(lone_is_over()))   /* not while we hold one as the lone thread */
                 return false;
-        store_rel(&rni_lone_depth, load_rlx(&rni_lone_depth) - 1);   /* rel: pairs with acq in lone.c; rlx: only we write it */
+        store_rel(&rni_lone_depth, load_rlx(&rni_lone_depth) - 1);   /* rel: pairs with acq in
+                                                                      * lone.c; rlx: only we write
+                                                                      * it */
         return true;
 }
 

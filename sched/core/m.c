@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The life of an M: started for a P that has work and no thread, idle in between (idle.c), ended when there are too many idle ones. Its descriptor outlives the thread and serves a later one:
+ * The life of an M: started for a P that has work and no thread, idle in between (idle.c), ended
+ * when there are too many idle ones. Its descriptor outlives the thread and serves a later one:
  * sysmon and a freeze read all_m without a lock.
  *
  *                      rni_m_start: linked, counted
@@ -7,10 +8,13 @@
  *             ^                                                                             | idle for LINGER, and surplus: uncounted
  *             '<--------------------------------------------------------- m_gone -----------'
  *
- * Without a thread the P would lie idle beside its work until somebody else comes by, who may sit in C code for ever: that no thread is to be had is the end, as it is in Go.
+ * Without a thread the P would lie idle beside its work until somebody else comes by, who may sit
+ * in C code for ever: that no thread is to be had is the end, as it is in Go.
  *
- * STARTING has in_rt == 1 and stop == 1, so a freezer waits for it, and it looks at frozen before anything else (freeze.c). retake is RETAKE_GONE from the start until it takes its P. The
- * bug would be that a descriptor is taken from dead_m while its last thread still uses it: m_gone puts it there as the thread's last access, under the lock under which it is taken. */
+ * STARTING has in_rt == 1 and stop == 1, so a freezer waits for it, and it looks at frozen before
+ * anything else (freeze.c). retake is RETAKE_GONE from the start until it takes its P. The bug
+ * would be that a descriptor is taken from dead_m while its last thread still uses it: m_gone puts
+ * it there as the thread's last access, under the lock under which it is taken. */
 #include <stdlib.h>
 
 #include "sched/base/rand.h"
@@ -103,7 +107,8 @@ static void m_run(struct m *m)
         if (likely(err == 0))
                 return;
         store_rel(&m->in_rt, 0);   /* rel: pairs with acq in rni_freeze */
-        rni_fatal("cannot start a thread to run goroutines on: error %d (%u exist)", -err, sched.nm - 1);
+        rni_fatal("cannot start a thread to run goroutines on: error %d (%u exist)", -err,
+                  sched.nm - 1);
 }
 
 static _Noreturn rni_cold void too_many(void)
@@ -112,7 +117,9 @@ static _Noreturn rni_cold void too_many(void)
 
         rni_die_begin();
         rni_out_init(&o, 2);
-        rni_out_fmt(&o, "runtime: program exceeds %u-thread limit\nfatal error: thread exhaustion\n\n", sched.max_m);
+        rni_out_fmt(&o,
+                    "runtime: program exceeds %u-thread limit\nfatal error: thread exhaustion\n\n",
+                    sched.max_m);
         rni_fatal_who(&o);
         rni_hook_trace(&o);
         rni_out_flush(&o);

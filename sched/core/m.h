@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * M: an OS thread that runs goroutines, and, with m->foreign, a plain thread that uses the library. An M's own stack (g0) runs the scheduler loop when no goroutine can
- * be switched to directly. rni_self() is the calling thread's M; it must be fetched again after anything that may park. Ms of workers are never freed;
- * a foreign one goes with its thread.
+ * M: an OS thread that runs goroutines, and, with m->foreign, a plain thread that uses the library.
+ * An M's own stack (g0) runs the scheduler loop when no goroutine can be switched to directly.
+ * rni_self() is the calling thread's M; it must be fetched again after anything that may park. Ms
+ * of workers are never freed; a foreign one goes with its thread.
  *
- * in_rt, retake and stop are the words of the entry protocol (rt_enter): the M says in_rt = 1 while it may touch its P or resume goroutines; who wants its P (sysmon:
- * retake.c) or wants it to stop first (a dump: freeze.c) writes the word of its own, runs a heavy fence and then looks at in_rt. The M's side costs a store, two loads
- * and no fence. */
+ * in_rt, retake and stop are the words of the entry protocol (rt_enter): the M says in_rt = 1 while
+ * it may touch its P or resume goroutines; who wants its P (sysmon: retake.c) or wants it to stop
+ * first (a dump: freeze.c) writes the word of its own, runs a heavy fence and then looks at in_rt.
+ * The M's side costs a store, two loads and no fence. */
 #ifndef RNI_CORE_M_H
 #define RNI_CORE_M_H
 
@@ -15,9 +17,14 @@
 struct p;
 struct sim;
 
-enum park_word { PARK_ASLEEP, PARK_WOKEN, PARK_LOOK, PARK_POLL };   /* LOOK: the deadline has changed; POLL: asleep in the epoll set */
-enum retake_word { RETAKE_NOT, RETAKE_ASKED, RETAKE_GONE, RETAKE_SIM };   /* owns its P; is asked for it; has none (states: retake.c); has one that is not asked for: sim.h */
-enum stop_bit { STOP_FREEZE = 1, STOP_SIM = 2 };   /* a freezer wants it to stand still; no goroutine is picked but by the engine: sim.h */
+enum park_word { PARK_ASLEEP, PARK_WOKEN, PARK_LOOK, PARK_POLL };   /* LOOK: the deadline has
+                                                                     * changed; POLL: asleep in the
+                                                                     * epoll set */
+/* owns its P; is asked for it; has none (states: retake.c); has one that is not asked for: sim.h */
+enum retake_word { RETAKE_NOT, RETAKE_ASKED, RETAKE_GONE, RETAKE_SIM };
+enum stop_bit { STOP_FREEZE = 1, STOP_SIM = 2 };   /* a freezer wants it to stand still; no
+                                                    * goroutine is picked but by the engine:
+                                                    * sim.h */
 
 enum { HELD_MAX = 8 };
 struct lock;
@@ -25,38 +32,50 @@ struct held { const struct lock *lock; int rank; };
 
 struct m {
         struct g *g;                   /* the G that runs here; assembly reads it at offset 0 */
-        struct p *p;                   /* inside the runtime: NULL = none held. Outside nobody but sysmon looks at it */
+        struct p *p;                   /* inside the runtime: NULL = none held. Outside nobody but
+                                        * sysmon looks at it */
         int *errnop;                   /* this thread's errno */
         a32 in_rt;                     /* 1: inside the runtime */
-        a32 retake;                    /* enum retake_word; of a plain thread, which nobody asks, 0 */
-        a32 stop;                      /* enum stop_bit: what the next entry or switch is to look at */
+        a32 retake;                    /* enum retake_word; of a plain thread, which nobody asks,
+                                        * 0 */
+        a32 stop;                      /* enum stop_bit: what the next entry or switch is to look
+                                        * at */
 
-        /* What the next context on this M does for the one that left: set before a switch, run right after it (rni_post). */
+        /* What the next context on this M does for the one that left: set before a switch, run
+         * right after it (rni_post). */
         void (*post)(struct g *g, void *arg);
         struct g *post_g;
         void *post_arg;
         unsigned post_state;           /* what post_g has become: enum g_state */
 
         struct ctx g0;                 /* the scheduler loop, while a goroutine runs */
-        struct stack g0_stack;         /* of the thread's own stack, what sanitizers want; scratch is never used */
-        struct g *picked;              /* chosen by who switched to the scheduler loop; NULL: find one */
+        struct stack g0_stack;         /* of the thread's own stack, what sanitizers want; scratch
+                                        * is never used */
+        struct g *picked;              /* chosen by who switched to the scheduler loop; NULL: find
+                                        * one */
         struct sim *sim;               /* the deterministic run that it is in: its own thread's */
 
         a32 park;                      /* futex: enum park_word */
         a32 stopped;                   /* stands still for the freeze of this number */
         bool idle;                     /* in sched.idle_m: under sched.lock */
         bool spinning;                 /* looks for work; counted in sched.nspinning */
-        unsigned starts_seen, patience;   /* all Ps' nspawned when it last looked for work in vain; how many more times it may do so */
+        unsigned starts_seen, patience;   /* all Ps' nspawned when it last looked for work in vain;
+                                           * how many more times it may do so */
         bool foreign;
         bool stays;                    /* its thread does not end: the initial one */
-        unsigned budget;               /* channel fast paths left before the time slice is looked at */
+        unsigned budget;               /* channel fast paths left before the time slice is looked
+                                        * at */
         unsigned runnext_runs;         /* picks from runnext since the last look at the clock */
-        int64_t chain_start;           /* when the running chain of them began, or was first looked at; 0: not yet */
+        int64_t chain_start;           /* when the running chain of them began, or was first looked
+                                        * at; 0: not yet */
         struct p *nextp;               /* handed over by who wakes it */
-        struct m *idle_next, *idle_prev;   /* sched.lock; idle_next also in sched.dead_m. Of a plain thread: the list in foreign.c */
-        int64_t idle_until;            /* a surplus M that is idle so long ends; TIMER_NEVER: it stays */
+        struct m *idle_next, *idle_prev;   /* sched.lock; idle_next also in sched.dead_m. Of a plain
+                                            * thread: the list in foreign.c */
+        int64_t idle_until;            /* a surplus M that is idle so long ends; TIMER_NEVER: it
+                                        * stays */
         struct m *all_next;            /* Ms only; set once */
-        int64_t seen_cpu, seen_at;     /* sysmon: its thread's processor time while it has no P, and when it was looked at */
+        int64_t seen_cpu, seen_at;     /* sysmon: its thread's processor time while it has no P, and
+                                        * when it was looked at */
         uint64_t rand;                 /* select's order */
         int64_t park_until;            /* a foreign thread's next park ends then: set before it */
         bool park_counted;             /* in sched.nforeign_parked */

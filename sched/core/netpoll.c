@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The epoll set and the wait in it; netpoll.h has the protocol. Callers: idle.c, sched.c, core/polldesc. */
+ * The epoll set and the wait in it; netpoll.h has the protocol. Callers: idle.c, sched.c,
+ * core/polldesc. */
 #include "sched/core/netpoll.h"
 
 #include <errno.h>
@@ -34,8 +35,9 @@ static int make_set(void)
         return 0;
 }
 
-/* A keeper that still sleeps in its futex moves over; one that is linked later finds the set. Without any M, foreign threads would have nobody to look for them: the first becomes keeper when it
- * finds no work. */
+/* A keeper that still sleeps in its futex moves over; one that is linked later finds the set.
+ * Without any M, foreign threads would have nobody to look for them: the first becomes keeper when
+ * it finds no work. */
 static void move_keeper(void)
 {
         bool nobody;
@@ -96,7 +98,8 @@ static void look(struct g_list *out)
 {
         static struct net_batch b;   /* whoever set looking */
 
-        if (!rni_net_awaited() || load_rlx(&net.looking) || !cas(&net.looking, 0, 1))   /* rlx: the CAS decides */
+        if (!rni_net_awaited() || load_rlx(&net.looking) ||   /* rlx: the CAS decides */
+            !cas(&net.looking, 0, 1))
                 return;
         b.n = rni_poller_wait(net.set, b.ev, NET_BATCH, 0);
         store_rlx(&net.looked, rni_clock());   /* rlx: a hint */
@@ -135,7 +138,8 @@ void rni_net_poke(void)
         rni_poke(net.poke);
 }
 
-/* Takes out what the wait itself is for: the poke, and edges that nobody waits for, for which the keeper need not get up. */
+/* Takes out what the wait itself is for: the poke, and edges that nobody waits for, for which the
+ * keeper need not get up. */
 static void sort_out(struct net_batch *b)
 {
         int kept = 0;
@@ -179,7 +183,8 @@ bool rni_net_keep(struct m *m, int64_t until, struct net_batch *b)
                         rni_fatal("epoll_wait failed with error %d: was the poller's descriptor closed?", -b->n);
                 store_rlx(&net.looked, rni_clock());   /* rlx: a hint */
                 sort_out(b);
-                (void)cas(&m->park, PARK_POLL, PARK_ASLEEP);   /* fails: it was poked, and the caller sees the word */
+                (void)cas(&m->park, PARK_POLL, PARK_ASLEEP);   /* fails: it was poked, and the
+                                                                * caller sees the word */
         }
         leave_slot();
         return b->n == 0 && (until == TIMER_NEVER || rni_clock() < until);

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * panic, pcall, defer and exit. A goroutine keeps two lists, both through frames of its own stack, innermost first: what it deferred, and the marks that unwinding goes by: CATCH for
- * each rn_pcall in progress, PANIC for each panic under way (for the report), EXIT for an rn_exit. Nobody else reads them.
+ * panic, pcall, defer and exit. A goroutine keeps two lists, both through frames of its own stack,
+ * innermost first: what it deferred, and the marks that unwinding goes by: CATCH for each rn_pcall
+ * in progress, PANIC for each panic under way (for the report), EXIT for an rn_exit. Nobody else
+ * reads them.
  *
- * A panic runs what was deferred since the innermost CATCH, then throws to it; without one it runs everything, prints the chain of panics and ends the process.
- * If an EXIT lies between, the panic came from a call that rn_exit runs: the catch point takes the panic but never returns, and the exit goes on, as in Go a recover
- * does not undo Goexit. rn_exit runs everything deferred and passes through every CATCH. Only deferred calls run: cleanup attributes and C++ destructors do not. */
+ * A panic runs what was deferred since the innermost CATCH, then throws to it; without one it runs
+ * everything, prints the chain of panics and ends the process. If an EXIT lies between, the panic
+ * came from a call that rn_exit runs: the catch point takes the panic but never returns, and the
+ * exit goes on, as in Go a recover does not undo Goexit. rn_exit runs everything deferred and
+ * passes through every CATCH. Only deferred calls run: cleanup attributes and C++ destructors do
+ * not. */
 #include "sched/core/panic.h"
 
 #include <runnel/go.h>
@@ -108,7 +113,8 @@ static void print_chain(struct rni_out *o, const struct pcall *mark)
                         rni_out_fmt(o, "\t");
                         break;
                 }
-        rni_out_fmt(o, "panic: %s%s\n", mark->what->text, mark->again ? " [recovered, repanicked]" : "");
+        rni_out_fmt(o, "panic: %s%s\n", mark->what->text,
+                    mark->again ? " [recovered, repanicked]" : "");
 }
 
 static _Noreturn rni_noinline void die_of_panic(struct g *g)
@@ -128,7 +134,9 @@ static _Noreturn rni_noinline void die_of_panic(struct g *g)
 static _Noreturn rni_noinline void panic_with(const struct rn_recovered *what, bool again)
 {
         struct g *g = rni_m()->g;
-        struct pcall mark = { .prev = g->u.run.pcalls, .kind = MARK_PANIC, .what = what, .again = again };
+        struct pcall mark = {
+                .prev = g->u.run.pcalls, .kind = MARK_PANIC, .what = what, .again = again
+        };
         struct pcall *catch = g->u.run.pcalls;
         bool exiting = false;
 
@@ -191,7 +199,9 @@ bool rn_pcall_into(struct rn_recovered *p, const struct rn_call *call)
 {
         struct g *g = rni_m()->g;
         struct rn_call own = *call;
-        struct pcall mark = { .prev = g->u.run.pcalls, .kind = MARK_CATCH, .deferred = g->u.run.defers, .out = p };
+        struct pcall mark = {
+                .prev = g->u.run.pcalls, .kind = MARK_CATCH, .deferred = g->u.run.defers, .out = p
+        };
         bool thrown;
 
         if (!own.fn)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Panics raised by the library itself; the public half is <runnel/panic.h>. Called with no lock held and not entered. */
+ * Panics raised by the library itself; the public half is <runnel/panic.h>. Called with no lock
+ * held and not entered. */
 #ifndef RNI_CORE_PANIC_H
 #define RNI_CORE_PANIC_H
 

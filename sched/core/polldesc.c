@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Poll descriptors; polldesc.h has the states and the arguments. Callers: fdop.c, io/, the poller. */
+ * Poll descriptors; polldesc.h has the states and the arguments. Callers: fdop.c, io/, the
+ * poller. */
 #include "sched/core/polldesc.h"
 
 #include <errno.h>
@@ -128,7 +129,8 @@ bool rni_pd_passed(int64_t t)
         return t != TIMER_NEVER && t <= rni_clock();
 }
 
-/* The deadline may have been moved, or the descriptor closed, since the timer was taken off its heap. */
+/* The deadline may have been moved, or the descriptor closed, since the timer was taken off its
+ * heap. */
 static void timer_fire(struct timer *t, int64_t now)
 {
         struct fd_side *s = container_of(t, struct fd_side, timer);
@@ -168,7 +170,8 @@ static void set_open(struct pd *pd, unsigned kind)
         }
 }
 
-/* A socket enters the set when somebody first waits for it: one that is not connected yet would be reported as hung up. Anything else does at once, which tells whether it can. */
+/* A socket enters the set when somebody first waits for it: one that is not connected yet would be
+ * reported as hung up. Anything else does at once, which tells whether it can. */
 int rni_pd_open_locked(struct pd *pd, int fd)
 {
         int kind = rni_fd_kind(fd), r = kind >= RNI_FD_SOCKET ? 0 : add_to_set(pd, fd);
@@ -204,7 +207,8 @@ static void send_home(struct pd *pd, struct g_list *out)
 /* The end of a generation: no call has anything here any more. */
 static void forget(struct pd *pd)
 {
-        store_rlx(&pd->gen, load_rlx(&pd->gen) + 1);   /* rlx: under the lock; a late event looks again under it */
+        store_rlx(&pd->gen, load_rlx(&pd->gen) + 1);   /* rlx: under the lock; a late event looks
+                                                        * again under it */
         pd->open = pd->closing = pd->blocking = pd->polled = pd->kept = pd->always = false;
         pd->users = 0;
         for (int i = 0; i < 2; i++)
@@ -214,7 +218,8 @@ static void forget(struct pd *pd)
 int rni_pd_close_locked(struct pd *pd, int fd)
 {
         if (pd->polled)
-                rni_poller_remove(rni_net.set, fd);   /* a duplicate of fd may keep it in the set otherwise */
+                rni_poller_remove(rni_net.set, fd);   /* a duplicate of fd may keep it in the set
+                                                       * otherwise */
         forget(pd);
         san_acquire(pd);   /* released by every call at its end */
         return rni_fd_shut(fd);
@@ -307,7 +312,9 @@ int rni_pd_open(int fd)
         if (r < 0)
                 return r;
         pd_lock(pd);
-        r = pd->closing ? -EBADF : pd->open ? rni_pd_look_after(pd, fd, &l) : rni_pd_open_locked(pd, fd);
+        r = pd->closing ? -EBADF
+            : pd->open  ? rni_pd_look_after(pd, fd, &l)
+                        : rni_pd_open_locked(pd, fd);
         if (r >= 0)
                 pd->kept = true;
         pd_unlock(pd);
@@ -405,7 +412,8 @@ static bool event(uint64_t data, uint32_t what, struct g_list *out)
         if (load_rlx(&pd->gen) == gen && pd->open) {   /* rlx: under the lock */
                 done = out || !((in && concerns(&pd->side[0])) || (to && concerns(&pd->side[1])));
                 if (done) {
-                        pd->always |= (what & (RNI_EV_PRI | RNI_EV_RDHUP | RNI_EV_HUP | RNI_EV_ERR)) != 0;
+                        pd->always |= (what &
+                                       (RNI_EV_PRI | RNI_EV_RDHUP | RNI_EV_HUP | RNI_EV_ERR)) != 0;
                         if (in)
                                 edge(&pd->side[0], out);
                         if (to)

@@ -1,30 +1,41 @@
 /* SPDX-License-Identifier: MIT
- * Poll descriptors: what the runtime knows of each descriptor number, and the calls that wait for one. After Go's internal/poll and runtime/netpoll, with one lock for each descriptor in place of
- * atomic words: a call locks it twice, and nothing of what follows needs an argument beyond "under the lock".
+ * Poll descriptors: what the runtime knows of each descriptor number, and the calls that wait for
+ * one. After Go's internal/poll and runtime/netpoll, with one lock for each descriptor in place of
+ * atomic words: a call locks it twice, and nothing of what follows needs an argument beyond "under
+ * the lock".
  *
- * A struct pd belongs to a number for ever, in blocks that are never unmapped: found without a lock by whoever has the number.
+ * A struct pd belongs to a number for ever, in blocks that are never unmapped: found without a lock
+ * by whoever has the number.
  *
  *               first use: open              close, no call uses it: remove from the set, gen + 1, close(2)
  *   not open -----------------> open -------------------------------------------------------------------------> not open
  *                                | close, calls use it                                                             ^
  *                                '---------------------> closing --------- the last of them ends: the same --------'
  *
- * A generation is from open to close. An event carries the number and the generation; one that comes late finds another and is dropped. close(2) runs under the lock: a call that comes between the two
- * halves would take a dying descriptor for a new one, put it into the set, and what the kernel hands out next under that number would be taken for registered and never wake.
+ * A generation is from open to close. An event carries the number and the generation; one that
+ * comes late finds another and is dropped. close(2) runs under the lock: a call that comes between
+ * the two halves would take a dying descriptor for a new one, put it into the set, and what the
+ * kernel hands out next under that number would be taken for registered and never wake.
  *
- * A call (struct fdop, fdop.h) owns one direction, or both, from begin to end; later ones queue in order. It *uses* the descriptor, which close(2) waits for, while it runs; parked it does not, and finds at its return by
- * closing or by the generation that it is dead: it then owns nothing and touches nothing more. Waiting for an edge:
+ * A call (struct fdop, fdop.h) owns one direction, or both, from begin to end; later ones queue in
+ * order. It *uses* the descriptor, which close(2) waits for, while it runs; parked it does not, and
+ * finds at its return by closing or by the generation that it is dead: it then owns nothing and
+ * touches nothing more. Waiting for an edge:
  *
  *   call     resets ready (begin);  tries;  -EAGAIN;  locks;  ready? resets it and tries again : parks, the commit unlocks         event   locks;  a waiter? readies it : ready = true
  *
- * The bug would be an edge between the last try and the park. It is delivered either before the call has locked, and ready is set, or after the commit has unlocked, and the waiter is there. An edge that comes before
- * the reset is older than the try, which sees what it was for.
+ * The bug would be an edge between the last try and the park. It is delivered either before the
+ * call has locked, and ready is set, or after the commit has unlocked, and the waiter is there. An
+ * edge that comes before the reset is older than the try, which sees what it was for.
  *
- * Who wakes a waiter takes it out under the lock and must win its claim, against the timer of its own deadline. It is the present wait that is claimed: one whose timer won goes through the lock to take
- * itself out before it does anything else.
+ * Who wakes a waiter takes it out under the lock and must win its claim, against the timer of its
+ * own deadline. It is the present wait that is claimed: one whose timer won goes through the lock
+ * to take itself out before it does anything else.
  *
- * `drained`: a TCP read came back short and no edge has come since the call began, so there is nothing to read, and the next call parks without asking the kernel. What can follow data without an edge of its own (the end,
- * an error, urgent data: reported together with the data) sets `always`, and this is not done. */
+ * `drained`: a TCP read came back short and no edge has come since the call began, so there is
+ * nothing to read, and the next call parks without asking the kernel. What can follow data without
+ * an edge of its own (the end, an error, urgent data: reported together with the data) sets
+ * `always`, and this is not done. */
 #ifndef RNI_CORE_POLLDESC_H
 #define RNI_CORE_POLLDESC_H
 
@@ -33,8 +44,10 @@
 
 enum {
         FD_READ = 1, FD_WRITE = 2,   /* directions, and masks of them: RN_READ, RN_WRITE */
-        FD_STRICT = 4,               /* the system call would wait if fd were not non-blocking, although it is a socket */
-        FD_ANEW = 8                  /* fd is likely to be a new one, whatever is known of its number */
+        FD_STRICT = 4,               /* the system call would wait if fd were not non-blocking,
+                                      * although it is a socket */
+        FD_ANEW = 8                  /* fd is likely to be a new one, whatever is known of its
+                                      * number */
 };
 
 struct fd_side {
@@ -56,13 +69,15 @@ struct pd {
         bool open, closing;
         bool blocking;                 /* epoll refuses it: calls are made in place */
         bool polled;                   /* in the set */
-        bool kept;                     /* to be closed by rn_fd_close and nobody else: a call that parks need not see whether it is still in the set */
+        bool kept;                     /* to be closed by rn_fd_close and nobody else: a call that
+                                        * parks need not see whether it is still in the set */
         bool always;                   /* see above */
         unsigned users;                /* running calls */
         struct fd_side side[2];
 } rni_aligned(RNI_LINE);
 
-enum fd_wake { WAKE_EVENT, WAKE_TIMEOUT, WAKE_CLOSED, WAKE_OWNER };   /* waiter.ok: why a call goes on */
+enum fd_wake { WAKE_EVENT, WAKE_TIMEOUT, WAKE_CLOSED, WAKE_OWNER };   /* waiter.ok: why a call goes
+                                                                       * on */
 
 static inline void pd_lock(struct pd *pd)
 {
@@ -74,7 +89,8 @@ static inline void pd_unlock(struct pd *pd)
         lock_release(&pd->lock, RANK_SYNC);
 }
 
-/* The kernel has just handed fd out, and it is non-blocking. kind: enum rni_fd_kind. 0 or -errno. */
+/* The kernel has just handed fd out, and it is non-blocking. kind: enum rni_fd_kind. 0 or
+ * -errno. */
 int rni_pd_new(int fd, unsigned kind);
 /* What rn_fd_open, rn_fd_close and rn_fd_deadline do. Not entered. */
 int rni_pd_open(int fd);
@@ -89,7 +105,8 @@ void rni_pd_ready(struct g_list *l);               /* no lock held, not entered 
 /* Locked: */
 int  rni_pd_open_locked(struct pd *pd, int fd);    /* 0 or -errno */
 int  rni_pd_close_locked(struct pd *pd, int fd);   /* no call uses it */
-/* Somebody has closed fd, and its number has been handed out again: all who waited for the old one go home, and the new one is opened. 1 or -errno. */
+/* Somebody has closed fd, and its number has been handed out again: all who waited for the old one
+ * go home, and the new one is opened. 1 or -errno. */
 int  rni_pd_renew(struct pd *pd, int fd, struct g_list *out);
 /* May a system call be tried on fd, which anybody may have closed? 0, or as rni_pd_renew. */
 int  rni_pd_refresh(struct pd *pd, int fd, struct g_list *out);

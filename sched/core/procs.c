@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * How many Ps there are: at boot and changed while running. Nothing is stopped for it: a new number is stored, surplus idle Ps leave the idle list at once, and a surplus P
- * that is held retires at its holder's next scheduling decision (find_runnable, every 61st pick, or rn_maxprocs's own park). Ps are never freed; a later
- * increase takes retired ones back first. Invariant: allp[0..np-1] are valid for ever; ids >= nprocs are retired or about to be. */
+ * How many Ps there are: at boot and changed while running. Nothing is stopped for it: a new number
+ * is stored, surplus idle Ps leave the idle list at once, and a surplus P that is held retires at
+ * its holder's next scheduling decision (find_runnable, every 61st pick, or rn_maxprocs's own
+ * park). Ps are never freed; a later increase takes retired ones back first. Invariant:
+ * allp[0..np-1] are valid for ever; ids >= nprocs are retired or about to be. */
 #include <runnel/go.h>
 
 #include <stdlib.h>
@@ -23,7 +25,8 @@ static struct p *p_new(int id)
         return p;
 }
 
-/* Ps up to n exist and those that were retired are idle; sched.lock held or nobody else there. Returns how many exist. */
+/* Ps up to n exist and those that were retired are idle; sched.lock held or nobody else there.
+ * Returns how many exist. */
 static int grow(int n)
 {
         for (int i = (int)load_rlx(&sched.np); i < n; i++) {   /* rlx: under the lock */
@@ -33,16 +36,19 @@ static int grow(int n)
                         return i;
                 store_rlx(&p->runq.shared, n > 1);   /* rlx: published with np */
                 sched.allp[i] = p;
-                store_rel(&sched.np, (unsigned)i + 1);   /* rel: publishes allp[i]; pairs with acq where np is read */
+                store_rel(&sched.np, (unsigned)i + 1);   /* rel: publishes allp[i]; pairs with acq
+                                                          * where np is read */
         }
         return n;
 }
 
-/* The first P is no longer the only one: before another exists its holder has to know that there are stealers (runq.h). Frozen, or nobody else there. */
+/* The first P is no longer the only one: before another exists its holder has to know that there
+ * are stealers (runq.h). Frozen, or nobody else there. */
 static void share_first(int n)
 {
         if (n > 1 && load_rlx(&sched.np) > 0)   /* rlx: only grows, and not now */
-                store_rlx(&sched.allp[0]->runq.shared, 1);   /* rlx: all stand still; pairs with load in runq_shared */
+                store_rlx(&sched.allp[0]->runq.shared, 1);   /* rlx: all stand still; pairs with
+                                                              * load in runq_shared */
 }
 
 static void set_nprocs(int n)
@@ -104,7 +110,8 @@ int rn_maxprocs(int n)
                 if (n > old)
                         rni_wake_p();
                 else if (m->p && m->p->id >= n)
-                        rni_yield_now();   /* the scheduler loop retires the P and runs us on another */
+                        rni_yield_now();   /* the scheduler loop retires the P and runs us on
+                                            * another */
         }
         rt_leave();
         return old;

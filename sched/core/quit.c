@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * SIGQUIT: every goroutine's state and backtrace, then exit status 2, as a Go program does. Done in the handler itself, wherever it lands: the dump allocates nothing and
- * takes no lock, and the thread that it interrupted resumes no goroutine meanwhile. Only installed where SIGQUIT has its default action.
+ * SIGQUIT: every goroutine's state and backtrace, then exit status 2, as a Go program does. Done in
+ * the handler itself, wherever it lands: the dump allocates nothing and takes no lock, and the
+ * thread that it interrupted resumes no goroutine meanwhile. Only installed where SIGQUIT has its
+ * default action.
  *
- * Under TSan a thread of its own does it. The handler may have interrupted TSan's runtime, and the trace enters it again: libgcc's unwinder calls pthread_once, for which TSan takes locks that
- * the interrupted thread may hold, or reads a state that it was just changing (1 of 100 dumps hung, 1 of 1,000 died of SIGSEGV). */
+ * Under TSan a thread of its own does it. The handler may have interrupted TSan's runtime, and the
+ * trace enters it again: libgcc's unwinder calls pthread_once, for which TSan takes locks that the
+ * interrupted thread may hold, or reads a state that it was just changing (1 of 100 dumps hung, 1
+ * of 1,000 died of SIGSEGV). */
 #include "sched/core/boot.h"
 #include "sched/core/hook.h"
 #include "sched/core/sched.h"
@@ -26,7 +30,8 @@ enum { QUITTER_STACK = 64 * 1024 };
 static a32 asked;        /* a futex */
 static pid_t quitters;   /* the process that has the thread: the child of a fork has none */
 
-/* Whoever it interrupted goes on and may be the last to go to sleep: that is no deadlock, the dump is on its way. */
+/* Whoever it interrupted goes on and may be the last to go to sleep: that is no deadlock, the dump
+ * is on its way. */
 bool rni_quit_asked(void)
 {
         return load_acq(&asked);   /* acq: pairs with rel in ask_quitter */

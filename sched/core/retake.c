@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * How a P changes hands: taken from the idle list, given up, handed off, and retaken from an M whose goroutine sits in C code. The model is docs/design/retake.pml, which
- * finds the bug when any of the rules below is undone; docs/design/retake.md draws the interleaving.
+ * How a P changes hands: taken from the idle list, given up, handed off, and retaken from an M
+ * whose goroutine sits in C code. The model is docs/design/retake.pml, which finds the bug when any
+ * of the rules below is undone; docs/design/retake.md draws the interleaving.
  *
  * m->retake:
  *
@@ -14,16 +15,23 @@
  *   M entering:   in_rt = 1;  light fence;  reads retake          sysmon:   retake = ASKED;  heavy fence;  reads in_rt
  *
  * The bug would be an M that uses a P which sysmon has taken. Why it cannot:
- *   1. Both reading the old value is impossible because of the heavy fence. So an M that enters after sysmon has read in_rt == 0 sees ASKED, and its CAS and sysmon's second one decide.
- *   2. Sysmon asks by CAS: a store could come over a GONE that the M has just written, and the second CAS would then take a P from an M that has none, or its next one.
- *   3. The P taken is m->p as it is after the second CAS. The M may have changed it since sysmon looked.
- *   4. The second CAS and the move of m->p are one step to the M: both are under sched.lock, and an M that finds GONE takes that lock before it looks at m->p or takes a P.
- *   5. Only one thread asks. Two could: the first reads in_rt == 0, the M takes the question back and goes on, the second asks again, and the first's CAS succeeds while the M is inside.
+ *   1. Both reading the old value is impossible because of the heavy fence. So an M that enters
+ *      after sysmon has read in_rt == 0 sees ASKED, and its CAS and sysmon's second one decide.
+ *   2. Sysmon asks by CAS: a store could come over a GONE that the M has just written, and the
+ *      second CAS would then take a P from an M that has none, or its next one.
+ *   3. The P taken is m->p as it is after the second CAS. The M may have changed it since sysmon
+ *      looked.
+ *   4. The second CAS and the move of m->p are one step to the M: both are under sched.lock, and an
+ *      M that finds GONE takes that lock before it looks at m->p or takes a P.
+ *   5. Only one thread asks. Two could: the first reads in_rt == 0, the M takes the question back
+ *      and goes on, the second asks again, and the first's CAS succeeds while the M is inside.
  *   6. in_rt is 0 only when the M is out: enter and leave do not nest.
  *   7. A P is given up with GONE before the M leaves, so GONE is the only sign of having none.
- * What the M has done to the P is seen by who gets it: in_rt = 0 is a release, sysmon's look at it an acquire, and sched.lock or the start of a thread passes it on.
+ * What the M has done to the P is seen by who gets it: in_rt = 0 is a release, sysmon's look at it
+ * an acquire, and sched.lock or the start of a thread passes it on.
  *
- * Where there is no membarrier both fences are full ones (sched/os/fence.c), and the argument is the same. */
+ * Where there is no membarrier both fences are full ones (sched/os/fence.c), and the argument is
+ * the same. */
 #include "sched/core/sched.h"
 
 #define sched rni_sched
@@ -35,7 +43,8 @@ void rni_p_take(struct m *m, struct p *p)
         store_rlx(&p->tick, load_rlx(&p->tick) + 1);   /* rlx: the holder's; a slice begins */
         m->runnext_runs = 0;
         m->chain_start = 0;
-        store_rel(&m->retake, RETAKE_NOT);   /* rel: m->p is set; pairs with the CASes in rni_retake */
+        store_rel(&m->retake, RETAKE_NOT);   /* rel: m->p is set; pairs with the CASes in
+                                              * rni_retake */
 }
 
 struct p *rni_p_leave(struct m *m)
@@ -45,7 +54,8 @@ struct p *rni_p_leave(struct m *m)
         rni_assert(load_rlx(&m->in_rt));   /* rlx: own word */
         m->p = NULL;
         store_rlx(&p->m, 0);   /* rlx: a hint for sysmon */
-        store_rlx(&m->retake, RETAKE_GONE);   /* rlx: published by rel in rt_leave; a question that is open has its answer */
+        store_rlx(&m->retake, RETAKE_GONE);   /* rlx: published by rel in rt_leave; a question that
+                                               * is open has its answer */
         return p;
 }
 
@@ -56,7 +66,8 @@ static bool still_ours(struct m *m)
 {
         unsigned word = load_rlx(&m->retake);   /* rlx: the CAS decides */
 
-        return word == RETAKE_NOT || (word == RETAKE_ASKED && cas(&m->retake, RETAKE_ASKED, RETAKE_NOT));
+        return word == RETAKE_NOT ||
+               (word == RETAKE_ASKED && cas(&m->retake, RETAKE_ASKED, RETAKE_NOT));
 }
 
 static struct p *idle_p(void)
@@ -117,10 +128,13 @@ struct p *rni_retake(struct m *m)
 {
         struct p *p = NULL;
 
-        if (!cas(&m->retake, RETAKE_NOT, RETAKE_ASKED) && load_rlx(&m->retake) != RETAKE_ASKED)   /* rlx: asked before, and not seen yet; only we ask */
+        if (!cas(&m->retake, RETAKE_NOT, RETAKE_ASKED) &&
+            load_rlx(&m->retake) != RETAKE_ASKED)   /* rlx: asked before, and not seen yet; only we
+                                                     * ask */
                 return NULL;
         rni_fence_heavy();   /* light side: rt_enter */
-        if (load_acq(&m->in_rt) != 0)   /* acq: what it did to its P is over; pairs with rel in rt_leave */
+        if (load_acq(&m->in_rt) != 0)   /* acq: what it did to its P is over; pairs with rel in
+                                         * rt_leave */
                 return NULL;
         lock_acquire(&sched.lock, RANK_SCHED);
         if (cas(&m->retake, RETAKE_ASKED, RETAKE_GONE)) {
@@ -137,10 +151,13 @@ struct p *rni_retake(struct m *m)
 
 static bool something_to_do(const struct p *p)
 {
-        return !rni_runq_empty(&p->runq) || load_acq(&sched.gq_n) || rni_timers_min(&p->timers) <= rni_clock();   /* acq: pairs with rel in rni_gq_put */
+        return !rni_runq_empty(&p->runq) ||
+               load_acq(&sched.gq_n) ||   /* acq: pairs with rel in rni_gq_put */
+               rni_timers_min(&p->timers) <= rni_clock();
 }
 
-/* If there is nothing to do, the P goes as that of an M that looks in vain: to the idle list, heavy fence, and one more look (idle.c). Its timers are the keeper's or sysmon's. */
+/* If there is nothing to do, the P goes as that of an M that looks in vain: to the idle list, heavy
+ * fence, and one more look (idle.c). Its timers are the keeper's or sysmon's. */
 void rni_hand_off(struct p *p)
 {
         if (p->id >= (int)load_rlx(&sched.nprocs)) {   /* rlx: seen sooner or later */

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT
- * A P's run queue: a ring of 256 Gs plus runnext, the G that was readied last and runs next. One producer (the P's holder), many consumers
- * (holder and stealers). Go's design (runtime/proc.go: runqput, runqget, runqgrab).
+ * A P's run queue: a ring of 256 Gs plus runnext, the G that was readied last and runs next. One
+ * producer (the P's holder), many consumers (holder and stealers). Go's design (runtime/proc.go:
+ * runqput, runqget, runqgrab).
  *
- * Invariants: tail - head <= 256. Only the holder writes tail and puts into runnext; head moves by CAS only. A slot in [head, tail) is not
- * written; a consumer copies it before its CAS of head and believes the copy only if the CAS succeeds, because a slot is reused only after head has
- * passed it.
+ * Invariants: tail - head <= 256. Only the holder writes tail and puts into runnext; head moves by
+ * CAS only. A slot in [head, tail) is not written; a consumer copies it before its CAS of head and
+ * believes the copy only if the CAS succeeds, because a slot is reused only after head has passed
+ * it.
  *
- * While there is one P nobody steals, and what the CAS decides is decided: the holder stores instead, which takes a fifth of the time. shared is set before there is a second P, in a frozen world
- * (procs.c): no holder is between its load and its store then, and none sees the old value later. It stays set. In the P of a simulation it is set always: who is next is not the queue's matter there. */
+ * While there is one P nobody steals, and what the CAS decides is decided: the holder stores
+ * instead, which takes a fifth of the time. shared is set before there is a second P, in a frozen
+ * world (procs.c): no holder is between its load and its store then, and none sees the old value
+ * later. It stays set. In the P of a simulation it is set always: who is next is not the queue's
+ * matter there. */
 #ifndef RNI_CORE_RUNQ_H
 #define RNI_CORE_RUNQ_H
 
@@ -32,10 +37,12 @@ static inline bool runq_shared(const struct runq *q)
 static inline struct g *runq_put_next(struct runq *q, struct g *g)
 {
         for (;;) {
-                AO_t old = load_rlx(&q->runnext);   /* rlx: the CAS decides, or nobody else writes */
+                AO_t old = load_rlx(&q->runnext);   /* rlx: the CAS decides, or nobody else
+                                                     * writes */
 
                 if (!runq_shared(q)) {
-                        store_rel(&q->runnext, aptr(g));   /* rel: pairs with acq in rni_runq_empty */
+                        store_rel(&q->runnext, aptr(g));   /* rel: pairs with acq in
+                                                            * rni_runq_empty */
                         return (struct g *)old;
                 }
                 if (likely(cas(&q->runnext, old, aptr(g))))
@@ -57,13 +64,15 @@ static inline struct g *runq_take_next(struct runq *q)
 /* Holder only. False: full. */
 static inline bool runq_put(struct runq *q, struct g *g)
 {
-        unsigned h = load_acq(&q->head);   /* acq: pairs with the consumers' CAS: their reads of the slot are over */
+        unsigned h = load_acq(&q->head);   /* acq: pairs with the consumers' CAS: their reads of the
+                                            * slot are over */
         unsigned t = load_rlx(&q->tail);   /* rlx: only we write it */
 
         if (unlikely(t - h >= RUNQ_SIZE))
                 return false;
         store_rlx(&q->ring[t % RUNQ_SIZE], aptr(g));   /* rlx: published by the store of tail */
-        store_rel(&q->tail, t + 1);   /* rel: publishes slot and G; pairs with acq of tail in runq_grab */
+        store_rel(&q->tail, t + 1);   /* rel: publishes slot and G; pairs with acq of tail in
+                                       * runq_grab */
         return true;
 }
 
@@ -82,7 +91,8 @@ static inline struct g *runq_get(struct runq *q)
                         store_rel(&q->head, h + 1);   /* rel: pairs with acq in rni_runq_empty */
                         return g;
                 }
-                if (likely(cas_rel(&q->head, h, h + 1)))   /* rel: our read of the slot is over; pairs with acq in runq_put */
+                if (likely(cas_rel(&q->head, h, h + 1)))   /* rel: our read of the slot is over;
+                                                            * pairs with acq in runq_put */
                         return g;
         }
 }
@@ -97,12 +107,14 @@ static inline struct g *runq_peek_alone(const struct runq *q)
         return (struct g *)load_rlx(&q->ring[h % RUNQ_SIZE]);   /* rlx: we wrote it */
 }
 
-/* Holder only, after runq_peek_alone: the oldest leaves, and g, which need not be at rest yet, comes last. */
+/* Holder only, after runq_peek_alone: the oldest leaves, and g, which need not be at rest yet,
+ * comes last. */
 static inline void runq_rotate(struct runq *q, struct g *g)
 {
         unsigned h = load_rlx(&q->head), t = load_rlx(&q->tail);   /* rlx: as above */
 
-        store_rlx(&q->ring[t % RUNQ_SIZE], aptr(g));   /* rlx: as in runq_put. A full ring's oldest was there, which is taken */
+        store_rlx(&q->ring[t % RUNQ_SIZE], aptr(g));   /* rlx: as in runq_put. A full ring's oldest
+                                                        * was there, which is taken */
         store_rel(&q->tail, t + 1);   /* rel: as in runq_put */
         store_rel(&q->head, h + 1);   /* rel: as in runq_get */
 }
@@ -113,7 +125,8 @@ static inline unsigned runq_len(const struct runq *q)
         return load_rlx(&q->tail) - load_rlx(&q->head);   /* rlx: a hint */
 }
 
-/* Holder only, once in `turns` turns: what the next ones will touch is fetched, a memory's distance ahead. Who was stolen meanwhile is looked at all the same: descriptors stay mapped. */
+/* Holder only, once in `turns` turns: what the next ones will touch is fetched, a memory's distance
+ * ahead. Who was stolen meanwhile is looked at all the same: descriptors stay mapped. */
 static inline void runq_prefetch(const struct runq *q, unsigned turns)
 {
         enum { NEAR = 2, FAR = 8 };
@@ -124,18 +137,20 @@ static inline void runq_prefetch(const struct runq *q, unsigned turns)
         for (unsigned i = FAR; i < FAR + turns; i++)
                 g_prefetch_first((struct g *)load_rlx(&q->ring[(h + i) % RUNQ_SIZE]));   /* rlx: we wrote it */
         for (unsigned i = NEAR; i < NEAR + turns; i++)
-                g_prefetch_rest((struct g *)load_rlx(&q->ring[(h + i) % RUNQ_SIZE]));   /* rlx: as above */
+                g_prefetch_rest(
+                        (struct g *)load_rlx(&q->ring[(h + i) % RUNQ_SIZE]));   /* rlx: as above */
 }
 
-/* Holder only: takes the older half of a full queue, RUNQ_SIZE / 2, for the global one. False if stealers made room meanwhile. */
+/* Holder only: takes the older half of a full queue, RUNQ_SIZE / 2, for the global one. False if
+ * stealers made room meanwhile. */
 bool rni_runq_take_half(struct runq *q, struct g **out);
 
-/* Any M: moves half of victim's Gs, rounded up, into q, which is the caller's own and empty, and returns the last of them. take_next: runnext too,
- * if nothing else is there. */
+/* Any M: moves half of victim's Gs, rounded up, into q, which is the caller's own and empty, and
+ * returns the last of them. take_next: runnext too, if nothing else is there. */
 struct g *rni_runq_steal(struct runq *q, struct runq *victim, bool take_next);
 
-/* Any thread. True means true at one moment during the call: tail, runnext and head are read until tail stood still, so a G
- * that is pushed from runnext into the ring meanwhile is not missed. */
+/* Any thread. True means true at one moment during the call: tail, runnext and head are read until
+ * tail stood still, so a G that is pushed from runnext into the ring meanwhile is not missed. */
 bool rni_runq_empty(const struct runq *q);
 
 #endif

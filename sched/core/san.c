@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Fibers for TSan's build; nothing otherwise. TSan orders a new fiber after the context that creates it, and that would be whoever happens to run when a
- * goroutine gets its stack, which hides races between the two. So one fiber that never did anything creates all others. */
+ * Fibers for TSan's build; nothing otherwise. TSan orders a new fiber after the context that
+ * creates it, and that would be whoever happens to run when a goroutine gets its stack, which hides
+ * races between the two. So one fiber that never did anything creates all others. */
 #include "sched/core/san.h"
 
 #if RNI_TSAN

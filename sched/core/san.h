@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * What the sanitizers are told. TSan: the library is not instrumented; each goroutine is a fiber, switched to without an implied order, and every
- * happens-before edge is said where it is made (san_release at the earlier end, san_acquire at the later). ASan: each switch is bracketed, so that it
- * knows the stack. Everything is nothing in an ordinary build. */
+ * What the sanitizers are told. TSan: the library is not instrumented; each goroutine is a fiber,
+ * switched to without an implied order, and every happens-before edge is said where it is made
+ * (san_release at the earlier end, san_acquire at the later). ASan: each switch is bracketed, so
+ * that it knows the stack. Everything is nothing in an ordinary build. */
 #ifndef RNI_CORE_SAN_H
 #define RNI_CORE_SAN_H
 
 #include "sched/core/g.h"
 #include "sched/core/m.h"
 
-/* Is a dying goroutine's stack handed over to the next without a switch? Not where a tool wants to see each goroutine. */
+/* Is a dying goroutine's stack handed over to the next without a switch? Not where a tool wants to
+ * see each goroutine. */
 #if !RNI_ASAN && !RNI_TSAN && !defined(RNI_SWITCH_UCONTEXT)
 #define RNI_EXIT_DIRECT 1
 #else
@@ -76,8 +78,9 @@ static inline void san_write(void *p, size_t n)
 #endif
 }
 
-/* A stack is used by one goroutine after another. TSan cannot be told to forget what the earlier one wrote there, so its end is ordered before the later one's
- * start: a race between just these two is not seen. */
+/* A stack is used by one goroutine after another. TSan cannot be told to forget what the earlier
+ * one wrote there, so its end is ordered before the later one's start: a race between just these
+ * two is not seen. */
 static inline void san_g_enters(struct g *g)
 {
         san_acquire(g->stack);   /* released in san_switch */
@@ -113,8 +116,8 @@ static inline void san_forget(struct stack *s)
 #endif
 }
 
-/* Around every switch: `from` and `to` are the stack headers of the two sides (an M's g0_stack for the scheduler loop). dies: nothing comes back to
- * `from`. */
+/* Around every switch: `from` and `to` are the stack headers of the two sides (an M's g0_stack for
+ * the scheduler loop). dies: nothing comes back to `from`. */
 static inline void san_switch(struct stack *from, struct stack *to, bool dies)
 {
 #if RNI_ASAN

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT
  * The hot path of the scheduler: picking the next G, parking, readying, yielding, ending.
  *
- * A G that leaves picks its successor on its own stack and switches straight to it; only when this P has nothing at hand does it switch to the
- * M's scheduler loop (g0), which looks further and may sleep (idle.c).
+ * A G that leaves picks its successor on its own stack and switches straight to it; only when this
+ * P has nothing at hand does it switch to the M's scheduler loop (g0), which looks further and may
+ * sleep (idle.c).
  *
  *   G1: rni_park -> pick G2 -> ctx_switch ==> G2: rni_post: G1 is WAITING, commit(G1) -> on with G2
  *
- * The bug would be that a partner resumes G1 on another M while G1's registers are still being saved here. It cannot: until rni_post has run, on G2's stack,
- * nothing that a partner looks at says that G1 waits (its object is locked, its claim is not armed, it is in no queue), and rni_post runs after the save, on the
- * same M. The unlock in commit publishes both. The same holds for a yield (the G enters the run queue in rni_post) and for the end of a G.
+ * The bug would be that a partner resumes G1 on another M while G1's registers are still being
+ * saved here. It cannot: until rni_post has run, on G2's stack, nothing that a partner looks at
+ * says that G1 waits (its object is locked, its claim is not armed, it is in no queue), and
+ * rni_post runs after the save, on the same M. The unlock in commit publishes both. The same holds
+ * for a yield (the G enters the run queue in rni_post) and for the end of a G.
  *
- * Invariant: m->p, and every P field, is touched only between rt_enter and rt_leave; after any switch m and p are fetched again. An M whose P was taken may come here with a lock held or at
- * the end of a goroutine: m->p is NULL then, and the scheduler loop goes on. */
+ * Invariant: m->p, and every P field, is touched only between rt_enter and rt_leave; after any
+ * switch m and p are fetched again. An M whose P was taken may come here with a lock held or at the
+ * end of a goroutine: m->p is NULL then, and the scheduler loop goes on. */
 #include <runnel/go.h>
 
 #include "sched/core/sched.h"
@@ -21,14 +25,16 @@
 struct sched rni_sched;
 
 enum {
-        LOOK_EVERY = 4,       /* ticks between looks at anything but this P's queue: at the clock, if there are timers */
+        LOOK_EVERY = 4,       /* ticks between looks at anything but this P's queue: at the clock,
+                               * if there are timers */
         CHAIN_LOOK = 16,      /* consecutive runs from runnext between looks at the clock */
         READY_LOCAL = RUNQ_SIZE / 2,   /* of a list readied as one */
         SLICE_NS = 10000000
 };
 
-/* Gs that ready each other through runnext share one time slice; when it is over, who waits in the ring has a turn. The slice begins when the one before it was over, if that is why the chain began,
- * otherwise at the first look. */
+/* Gs that ready each other through runnext share one time slice; when it is over, who waits in the
+ * ring has a turn. The slice begins when the one before it was over, if that is why the chain
+ * began, otherwise at the first look. */
 static rni_noinline bool chain_over(struct m *m)
 {
         int64_t now = rni_clock(), since = m->chain_start;
@@ -48,8 +54,9 @@ static inline bool timers_due(struct p *p)
 
 _Static_assert(NET_EVERY % LOOK_EVERY == 0, "each is one of them");
 
-/* What must not be starved by local work. True: the scheduler loop should see to it; *g: else who comes first, if anybody. The global queue is asked first: timers can be due, and the network worth a
- * look, each time, and they lose one look of many. */
+/* What must not be starved by local work. True: the scheduler loop should see to it; *g: else who
+ * comes first, if anybody. The global queue is asked first: timers can be due, and the network
+ * worth a look, each time, and they lose one look of many. */
 static bool look_around(struct m *m, unsigned tick, struct g **g)
 {
         struct p *p = m->p;
@@ -74,7 +81,8 @@ static bool look_around(struct m *m, unsigned tick, struct g **g)
 static inline struct g *pick(struct m *m)
 {
         struct p *p = m->p;
-        unsigned tick = load_rlx(&p->tick) + 1;   /* rlx: own word, others only see whether it moves */
+        unsigned tick = load_rlx(&p->tick) + 1;   /* rlx: own word, others only see whether it
+                                                   * moves */
         struct g *g = NULL;
 
         store_rlx(&p->tick, tick);   /* rlx: as above */
@@ -97,7 +105,8 @@ static inline struct g *pick(struct m *m)
 
 static inline void count(aword *counter)
 {
-        store_rlx(counter, load_rlx(counter) + 1);   /* rlx: the holder alone writes, readers want an estimate */
+        store_rlx(counter, load_rlx(counter) + 1);   /* rlx: the holder alone writes, readers want
+                                                      * an estimate */
 }
 
 /* In a deterministic run: whoever comes after all of it comes after this turn. */
@@ -111,13 +120,15 @@ static inline void turn_ends(const struct m *m)
 #endif
 }
 
-/* Leaves g for next, or for the scheduler loop if next is NULL or has no stack at hand. Returns when g is resumed, on whatever M. */
+/* Leaves g for next, or for the scheduler loop if next is NULL or has no stack at hand. Returns
+ * when g is resumed, on whatever M. */
 static inline void switch_from(struct m *m, struct g *g, struct g *next)
 {
         struct stack *mine = g->stack;
 
         count(&m->p->nswitches);
-        if (likely(next != NULL) && (likely(next->stack != NULL) || rni_g_bind(m->p, next, false))) {
+        if (likely(next != NULL) &&
+            (likely(next->stack != NULL) || rni_g_bind(m->p, next, false))) {
                 m->g = next;
                 store_rlx(&next->state, G_RUNNING);   /* rlx: next is ours alone */
                 san_switch(mine, next->stack, false);
@@ -163,7 +174,8 @@ static rni_noinline void switch_without_p(struct m *m, struct g *g)
         rni_post(rni_self());
 }
 
-/* A plain thread waits for itself; an M whose P was taken leaves its G to the scheduler loop's commit, which releases the lock that kept it from waiting for another P. */
+/* A plain thread waits for itself; an M whose P was taken leaves its G to the scheduler loop's
+ * commit, which releases the lock that kept it from waiting for another P. */
 static rni_cold void park_without_p(struct m *m, rni_commit *commit, void *arg, enum wait_reason reason)
 {
         struct g *g = m->g;
@@ -179,7 +191,8 @@ static rni_cold void park_without_p(struct m *m, rni_commit *commit, void *arg, 
 static inline void check_canary(const struct g *g)
 {
         if (unlikely(rni_stack_canary_dead(g->stack)))
-                rni_fatal("goroutine %lu overran its stack of %zu bytes", (unsigned long)g->id, (size_t)(g->stack->hi - g->stack->floor));
+                rni_fatal("goroutine %lu overran its stack of %zu bytes", (unsigned long)g->id,
+                          (size_t)(g->stack->hi - g->stack->floor));
 }
 
 void rni_park(rni_commit *commit, void *arg, enum wait_reason reason)
@@ -207,7 +220,8 @@ void rni_commit_nothing(struct g *g, void *arg)
         (void)arg;
 }
 
-/* The ring is full: half of it and g go to the global queue, unless stealers make room meanwhile. */
+/* The ring is full: half of it and g go to the global queue, unless stealers make room
+ * meanwhile. */
 static rni_cold void overflow(struct m *m, struct g *g)
 {
         struct p *p = m->p;
@@ -283,7 +297,8 @@ static rni_cold bool ready_special(const struct m *m, struct g *g)
                 return false;
         }
         if (!rni_sim_owns(m, g))
-                rni_fatal("goroutine %lu of a simulation is woken from outside it", (unsigned long)g->id);
+                rni_fatal("goroutine %lu of a simulation is woken from outside it",
+                          (unsigned long)g->id);
         return true;
 }
 
@@ -303,7 +318,9 @@ void rni_ready_list(struct g_list *l)
 {
         struct m *m = rni_self();
         struct g_list rest = { NULL, NULL, 0 };
-        bool local = m->p && l->n <= READY_LOCAL && load_rlx(&rni_sched.gq_n) == 0;   /* rlx: a hint. Who waits in the global queue was there before */
+        bool local = m->p && l->n <= READY_LOCAL &&
+                     load_rlx(&rni_sched.gq_n) == 0;   /* rlx: a hint. Who waits in the global queue
+                                                        * was there before */
         struct g *g;
 
         while ((g = g_list_pop(l)) != NULL) {
@@ -319,7 +336,8 @@ void rni_ready_list(struct g_list *l)
         rni_wake_p();
 }
 
-/* Others are woken although there is no more work than before: who looked between the next one's leaving the queue and this one's coming saw none, and the next one may never come back. */
+/* Others are woken although there is no more work than before: who looked between the next one's
+ * leaving the queue and this one's coming saw none, and the next one may never come back. */
 static void commit_yield(struct g *g, void *arg)
 {
         (void)arg;
@@ -334,15 +352,17 @@ void rni_wait_for_p(struct m *m)
         switch_without_p(m, g);
 }
 
-/* While nobody can steal, a G that yields enters the queue before it is left: whoever looks into the queue then waits until we are out of the runtime, and it is left.
- * Returns who comes next; NULL: there is more to think about. */
+/* While nobody can steal, a G that yields enters the queue before it is left: whoever looks into
+ * the queue then waits until we are out of the runtime, and it is left. Returns who comes next;
+ * NULL: there is more to think about. */
 static inline struct g *take_turns(struct m *m, struct g *g)
 {
         struct p *p = m->p;
         struct g *next = p ? runq_peek_alone(&p->runq) : NULL;
         unsigned tick;
 
-        if (!next || unlikely(!next->stack) || unlikely(load_rlx(&m->stop) != 0))   /* rlx: as in pick */
+        if (!next || unlikely(!next->stack) ||
+            unlikely(load_rlx(&m->stop) != 0))   /* rlx: as in pick */
                 return NULL;
         tick = load_rlx(&p->tick) + 1;   /* rlx: as in pick */
         if (tick % LOOK_EVERY == 0)
@@ -350,7 +370,8 @@ static inline struct g *take_turns(struct m *m, struct g *g)
         store_rlx(&p->tick, tick);   /* rlx: as in pick */
         m->runnext_runs = 0;
         m->chain_start = 0;
-        store_rlx(&g->state, G_RUNNABLE);   /* rlx: ours alone; a dump looks when we are out of the runtime */
+        store_rlx(&g->state, G_RUNNABLE);   /* rlx: ours alone; a dump looks when we are out of the
+                                             * runtime */
         runq_rotate(&p->runq, g);
         return next;
 }
@@ -372,7 +393,8 @@ static rni_noinline bool yield_to_any(struct m *m, struct g *g, struct g **next)
         if (again)   /* that may have been why nobody was picked */
                 *next = pick(m);
         if (!*next && load_rlx(&m->stop) == 0) {   /* rlx: as in pick */
-                bool surplus = m->p->id >= (int)load_rlx(&rni_sched.nprocs);   /* rlx: seen sooner or later */
+                bool surplus = m->p->id >=
+                               (int)load_rlx(&rni_sched.nprocs);   /* rlx: seen sooner or later */
 
                 *next = !surplus && load_rlx(&rni_sched.gq_n) ? rni_gq_get_few(m->p) : NULL;   /* rlx: a hint */
                 if (!*next && !surplus)
@@ -382,7 +404,8 @@ static rni_noinline bool yield_to_any(struct m *m, struct g *g, struct g **next)
         return true;
 }
 
-/* One switch for all ways here: its end, where the next one goes on, is then always the same place, which the processor foresees. */
+/* One switch for all ways here: its end, where the next one goes on, is then always the same place,
+ * which the processor foresees. */
 static inline void yield_now(struct m *m)
 {
         struct g *g = m->g, *next = take_turns(m, g);
@@ -482,7 +505,8 @@ _Noreturn void rni_g_exit(intptr_t result)
                 store_rlx(&rni_sched.main_exited, 1);   /* rlx: read when all are idle */
                 m->post = rni_commit_nothing;
         } else if (RNI_EXIT_DIRECT && next && !next->stack && !((next->flags | g->flags) & GF_SIZED)) {
-                /* A fresh G takes over the stack, hot as it is: nobody can see g any more, and nothing of its frames is needed. */
+                /* A fresh G takes over the stack, hot as it is: nobody can see g any more, and
+                 * nothing of its frames is needed. */
                 next->stack = g->stack;
                 g->stack = NULL;
                 store_rlx(&g->state, G_DEAD);   /* rlx: back on our own free list */

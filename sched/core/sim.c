@@ -1,15 +1,23 @@
 /* SPDX-License-Identifier: MIT
- * The engine of a deterministic run; sim.h says how an M comes to be in one. The goroutine that asked for the run is its host: its stack takes the place of the M's scheduler loop, so a turn of a goroutine is
+ * The engine of a deterministic run; sim.h says how an M comes to be in one. The goroutine that
+ * asked for the run is its host: its stack takes the place of the M's scheduler loop, so a turn of
+ * a goroutine is
  *
- *   host: choose G, ctx_switch ==> G ... rni_sim_point, a park or the end ==> host: rni_post, collect, choose
+ *   host: choose G, ctx_switch ==> G ... rni_sim_point, a park or the end ==> host: rni_post,
+ *   collect, choose
  *
- * A goroutine gives way only at a point. There the engine collects whom it has readied or started since (they are in the P's run queue, where the ordinary paths put them) and draws who goes on. If nobody can, the
- * clock jumps to the next timer that could change that; if there is none, the run is over: everybody has ended, or it is a deadlock.
+ * A goroutine gives way only at a point. There the engine collects whom it has readied or started
+ * since (they are in the P's run queue, where the ordinary paths put them) and draws who goes on.
+ * If nobody can, the clock jumps to the next timer that could change that; if there is none, the
+ * run is over: everybody has ended, or it is a deadlock.
  *
- * Why the same seed makes the same run: one thread, so nothing depends on speed; the order of the list, the ids and select's order come from what the run itself did and from the seed; addresses are never
- * compared but for locks that nobody else holds. What can still differ is what the program reads elsewhere: files, real clocks, addresses.
+ * Why the same seed makes the same run: one thread, so nothing depends on speed; the order of the
+ * list, the ids and select's order come from what the run itself did and from the seed; addresses
+ * are never compared but for locks that nobody else holds. What can still differ is what the
+ * program reads elsewhere: files, real clocks, addresses.
  *
- * Goroutines of a run that is over are ended on their own stacks, from the top: nothing of their frames runs again (rni_sim_clear). */
+ * Goroutines of a run that is over are ended on their own stacks, from the top: nothing of their
+ * frames runs again (rni_sim_clear). */
 #include "sched/core/sim.h"
 
 #include <errno.h>
@@ -19,8 +27,10 @@
 #include "sched/core/panic.h"
 
 enum {
-        ALONE_MAX = 1000,          /* places after which even the highest priority, or FIFO, lets others run: it may spin */
-        LOG2_STEPS = 14            /* RN_SIM_PCT: changes of priority come among the first 2^14 steps, as many in each octave */
+        ALONE_MAX = 1000,          /* places after which even the highest priority, or FIFO, lets
+                                    * others run: it may spin */
+        LOG2_STEPS = 14            /* RN_SIM_PCT: changes of priority come among the first 2^14
+                                    * steps, as many in each octave */
 };
 
 #define SIM_EPOCH INT64_C(1000000000)   /* so that 0 and other small numbers are in the past */
@@ -258,7 +268,8 @@ rni_noinline void rni_sim_point(struct m *m)
         m->budget = 1;
         if (!g)
                 return;   /* the engine itself: a timer's call */
-        if (unlikely(load_rlx(&m->stop) & STOP_FREEZE))   /* rlx: ordered by the heavy fence of rni_freeze */
+        if (unlikely(load_rlx(&m->stop) & STOP_FREEZE))   /* rlx: ordered by the heavy fence of
+                                                           * rni_freeze */
                 rni_m_stop(m);
 #ifdef RNI_DEBUG
         rni_assert(m->nlocks == 0);
@@ -327,7 +338,8 @@ void rni_sim_panicked(struct m *m, const struct rn_recovered *what)
 
 /* -- the engine's loop -- */
 
-/* One from the cache, which is filled if need be: a run has no queue of those who wait for a stack. */
+/* One from the cache, which is filled if need be: a run has no queue of those who wait for a
+ * stack. */
 static void bind(struct sim *s, struct g *g)
 {
         struct stack *stack;
@@ -429,7 +441,8 @@ static void loop(struct sim *s)
         while (!s->over) {
                 struct g *g;
 
-                if (unlikely(load_rlx(&s->m->stop) & STOP_FREEZE))   /* rlx: ordered by the heavy fence of rni_freeze */
+                if (unlikely(load_rlx(&s->m->stop) & STOP_FREEZE))   /* rlx: ordered by the heavy
+                                                                      * fence of rni_freeze */
                         rni_m_stop(s->m);
                 g = choose(s);
                 if (g) {
@@ -538,7 +551,8 @@ static _Noreturn void ended(void)
         rni_g_exit(0);
 }
 
-/* One that has run ends on its own stack, so that everything that hears of an end hears of this one. */
+/* One that has run ends on its own stack, so that everything that hears of an end hears of this
+ * one. */
 static void end(struct sim *s, struct g *g)
 {
         g->at_exit = NULL;
@@ -604,7 +618,8 @@ void rn_sim_wait(void)
         if (unlikely(!s))
                 rni_runtime_panic("rn_sim_wait outside a simulation");
         if (unlikely(s->waiter))
-                rni_runtime_panic("rn_sim_wait: goroutine %lu waits so already", (unsigned long)s->waiter->id);
+                rni_runtime_panic("rn_sim_wait: goroutine %lu waits so already",
+                                  (unsigned long)s->waiter->id);
         rt_enter();
         rni_park(commit_waiter, s, WAIT_SIM);
         rt_leave();

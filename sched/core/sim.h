@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT
- * A deterministic run (<runnel/sim.h>): one M, with a P that nobody else knows of, runs all goroutines of the run; who is next is drawn from a seed, and time is a variable. sim.c is the engine,
- * simrun.c the public calls, debug/schedule.c the report.
+ * A deterministic run (<runnel/sim.h>): one M, with a P that nobody else knows of, runs all
+ * goroutines of the run; who is next is drawn from a seed, and time is a variable. sim.c is the
+ * engine, simrun.c the public calls, debug/schedule.c the report.
  *
- * The ordinary paths pay nothing for it, since each of them has a slow half that such an M is sent to by the words it has anyway:
+ * The ordinary paths pay nothing for it, since each of them has a slow half that such an M is sent
+ * to by the words it has anyway:
  *
  *   m->stop   == STOP_SIM      pick finds nothing: every switch goes to the engine, which stands where the scheduler loop would be (m->g0)
  *   m->retake == RETAKE_SIM    rt_enter and rt_leave come to rni_sim_point: somebody else may run now
  *   m->budget == 1             channel fast paths do not count as such, and come there too
  *
- * Invariant: a G of the run (GF_SIM) is in one place: the engine's list, the P's run queue (until the engine's next look), running, waiting, or chosen (next). The P is in no list of the scheduler's,
- * so nobody steals, retakes or runs its timers. */
+ * Invariant: a G of the run (GF_SIM) is in one place: the engine's list, the P's run queue (until
+ * the engine's next look), running, waiting, or chosen (next). The P is in no list of the
+ * scheduler's, so nobody steals, retakes or runs its timers. */
 #ifndef RNI_CORE_SIM_H
 #define RNI_CORE_SIM_H
 
@@ -35,7 +38,8 @@ struct sim_event {
         uint8_t what;
         uint8_t reason;           /* SIM_WAITS: enum wait_reason */
         uint8_t nframes;          /* SIM_GAVE_WAY: return addresses, innermost first */
-        const char *at;           /* SIM_GAVE_WAY: the call that it stands before or after, if it said so (-DRN_SIM) */
+        const char *at;           /* SIM_GAVE_WAY: the call that it stands before or after, if it
+                                   * said so (-DRN_SIM) */
         uintptr_t frame[SIM_FRAMES];
 };
 
@@ -70,7 +74,8 @@ struct sim {
         struct g *waiter;         /* in rn_sim_wait */
         const char *at;           /* said by the goroutine that is at a point */
         unsigned alone;           /* places passed since somebody else ran */
-        uint64_t lowest;          /* RN_SIM_PCT: all priorities that were lowered are below 2^32, each below the last */
+        uint64_t lowest;          /* RN_SIM_PCT: all priorities that were lowered are below 2^32,
+                                   * each below the last */
         uint64_t change[SIM_CHANGES];
 
         uint64_t nlog;            /* events so far */
@@ -83,8 +88,11 @@ struct sim {
 
 struct sim *rni_sim_new(void);                            /* NULL: out of memory */
 void rni_sim_free(struct sim *s);
-void rni_sim_one(struct sim *s, uint64_t seed, const struct rn_call *call);   /* a run; then s->outcome. Entered, on a goroutine */
-void rni_sim_clear(struct sim *s);                        /* the goroutines that are left go; before the next run. As above */
-_Noreturn void rni_sim_panicked(struct m *m, const struct rn_recovered *what);   /* the end of the run; not entered */
+/* a run; then s->outcome. Entered, on a goroutine */
+void rni_sim_one(struct sim *s, uint64_t seed, const struct rn_call *call);
+void rni_sim_clear(struct sim *s);                        /* the goroutines that are left go; before
+                                                           * the next run. As above */
+/* the end of the run; not entered */
+_Noreturn void rni_sim_panicked(struct m *m, const struct rn_recovered *what);
 
 #endif

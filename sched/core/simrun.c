@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * <runnel/sim.h>: options, one run, and one after the other until a run does not finish. The engine is sim.c. A plain thread's run is made by a goroutine for it, since a run needs an M's stack switching. */
+ * <runnel/sim.h>: options, one run, and one after the other until a run does not finish. The engine
+ * is sim.c. A plain thread's run is made by a goroutine for it, since a run needs an M's stack
+ * switching. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -54,8 +56,10 @@ static void fill(struct order *order, const struct rn_sim_opts *o)
                 to->report = 2;
         if (to->depth == 0)
                 to->depth = DEPTH;
-        if (to->strategy < RN_SIM_RANDOM || to->strategy > RN_SIM_FIFO || to->depth < 1 || to->depth > SIM_CHANGES + 1)
-                rni_runtime_panic("simulation: strategy %d, depth %d: not known", to->strategy, to->depth);
+        if (to->strategy < RN_SIM_RANDOM || to->strategy > RN_SIM_FIFO || to->depth < 1 ||
+            to->depth > SIM_CHANGES + 1)
+                rni_runtime_panic("simulation: strategy %d, depth %d: not known", to->strategy,
+                                  to->depth);
 }
 
 static void report(const struct order *order, const struct sim *s)
@@ -101,7 +105,8 @@ static void make(struct order *order)
 
 /* -- for a plain thread -- */
 
-/* Entered; the goroutine is counted no more. The order is on the thread's stack, and gone when that sees done. */
+/* Entered; the goroutine is counted no more. The order is on the thread's stack, and gone when that
+ * sees done. */
 static void tell(void *arg, intptr_t result)
 {
         struct order *order = arg;
@@ -125,10 +130,12 @@ static void commit_unlock(struct g *g, void *arg)
         lock_release_last(&order->lock, RANK_SYNC);
 }
 
-/* For who has no stack that fits. The goroutine is started first: a thread that is counted as parked starts nothing any more, or what it is about to do would not stand against a deadlock. */
+/* For who has no stack that fits. The goroutine is started first: a thread that is counted as
+ * parked starts nothing any more, or what it is about to do would not stand against a deadlock. */
 static void make_elsewhere(struct order *order)
 {
-        struct rn_call own = *order->call, call = { .fn = (void (*)(void))make, .reg.i = { (uintptr_t)order } };
+        struct rn_call own = *order->call,
+                       call = { .fn = (void (*)(void))make, .reg.i = { (uintptr_t)order } };
 
         order->call = &own;
         san_release(order);
@@ -166,7 +173,8 @@ int rn_sim_call(const struct rn_sim_opts *o, struct rn_sim_result *r, const stru
         return start(&order, o, r);
 }
 
-int rn_sim_explore_call(const struct rn_sim_opts *o, struct rn_sim_result *r, const struct rn_call *call)
+int rn_sim_explore_call(const struct rn_sim_opts *o, struct rn_sim_result *r,
+                        const struct rn_call *call)
 {
         struct order order = { .call = call, .explore = true };
 

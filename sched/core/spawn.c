@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * The beginning of a goroutine: captured call, stack at first run, entry. A spawned G that has not run costs its descriptor only; the
- * captured words wait there, in the room of the first waiter. Whoever takes a fresh descriptor from the slab has been promised a stack
- * (mem/gslab.h), and one of another size is mapped by spawn, so that is where "out of memory" is said. */
+ * The beginning of a goroutine: captured call, stack at first run, entry. A spawned G that has not
+ * run costs its descriptor only; the captured words wait there, in the room of the first waiter.
+ * Whoever takes a fresh descriptor from the slab has been promised a stack (mem/gslab.h), and one
+ * of another size is mapped by spawn, so that is where "out of memory" is said. */
 #include <runnel/go.h>
 
 #include <errno.h>
@@ -26,10 +27,12 @@ static uint64_t goid_new(struct p *p)
 
 uint64_t rni_g_count(void)
 {
-        AO_t n = rni_sched.g1 != NULL;   /* main, whose exit is counted as any other. A word, as the counters are: differences may be below 0 */
+        AO_t n = rni_sched.g1 != NULL;   /* main, whose exit is counted as any other. A word, as the
+                                          * counters are: differences may be below 0 */
 
         n += load_rlx(&rni_sched.nspawned_no_p) - load_rlx(&rni_sched.nexited_no_p);   /* rlx: an instant's count */
-        for (unsigned i = 0; i < load_acq(&rni_sched.np); i++)   /* acq: pairs with rel in rni_procs_init */
+        for (unsigned i = 0; i < load_acq(&rni_sched.np); i++)   /* acq: pairs with rel in
+                                                                  * rni_procs_init */
                 n += load_rlx(&rni_sched.allp[i]->nspawned) - load_rlx(&rni_sched.allp[i]->nexited);   /* rlx: as above */
         return n;
 }
@@ -110,7 +113,8 @@ static int spawn(const struct rn_call *call, const rn_attr *attr)
         return err;
 }
 
-int rni_spawn_in_turn(struct m *m, const struct rn_call *call, void (*at_exit)(void *, intptr_t), void *arg)
+int rni_spawn_in_turn(struct m *m, const struct rn_call *call, void (*at_exit)(void *, intptr_t),
+                      void *arg)
 {
         struct g *g = g_of_call(m, call);
 
@@ -124,7 +128,8 @@ int rni_spawn_in_turn(struct m *m, const struct rn_call *call, void (*at_exit)(v
 
 _Noreturn rni_cold void rni_spawn_refused(void)
 {
-        rni_runtime_panic("out of memory: cannot start a goroutine (%lu exist)", (unsigned long)rni_g_count());
+        rni_runtime_panic("out of memory: cannot start a goroutine (%lu exist)",
+                          (unsigned long)rni_g_count());
 }
 
 void rn_spawn(const struct rn_call *call)
@@ -203,7 +208,8 @@ static inline void rt_leave_fresh(struct m *m)
 /* The value gets room on this stack; fn(pointer to it). */
 static rni_noinline void run_copy(struct g *g)
 {
-        size_t size = g->u.start.copy.size, align = g->u.start.copy.align ? g->u.start.copy.align : 1;
+        size_t size = g->u.start.copy.size,
+               align = g->u.start.copy.align ? g->u.start.copy.align : 1;
         char *room = __builtin_alloca(size + align);
         char *value = room + (align - (uintptr_t)room % align) % align;
         void *block = g->flags & GF_COPY_HEAP ? g->u.start.copy.block : NULL;

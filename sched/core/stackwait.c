@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Fresh Gs that find no stack. Each descriptor has a slot for a stack (mem/gslab.h), so no more Gs live than there are, and for one that finds none a stack lies free
- * somewhere: in the cache of another P, or on its way there from a G that ends. It waits in stack_queue, under sched.lock, and whoever has stacks to spare brings them:
+ * Fresh Gs that find no stack. Each descriptor has a slot for a stack (mem/gslab.h), so no more Gs
+ * live than there are, and for one that finds none a stack lies free somewhere: in the cache of
+ * another P, or on its way there from a G that ends. It waits in stack_queue, under sched.lock, and
+ * whoever has stacks to spare brings them:
  *
  *   a P that is idle          at once: who begins to wait empties its cache
  *   a P that goes idle        rni_idle_p_put empties its cache. Both are under sched.lock, so one of the two sees the other
@@ -10,8 +12,10 @@
  *
  *   ending     stack to the list;           light fence;  reads stack_waiters      waiter    stack_waiters++;  heavy fence;  looks at the list again
  *
- * The bug would be a stack that stays in a cache while its P's holder is asleep or never comes back to the scheduler, and all others wait for the waiter; or two waiters
- * that find each other's stacks in their Ps' caches in turn. While stacks are scarce none is cached that did not end there (stack.c), and who brings some wakes no more waiters than that.
+ * The bug would be a stack that stays in a cache while its P's holder is asleep or never comes back
+ * to the scheduler, and all others wait for the waiter; or two waiters that find each other's
+ * stacks in their Ps' caches in turn. While stacks are scarce none is cached that did not end there
+ * (stack.c), and who brings some wakes no more waiters than that.
  *
  * Callers: spawn, idle, sched, sysmon. */
 #include "sched/core/sched.h"
@@ -26,7 +30,8 @@ static void serve(size_t n)
 
         while (l.n < n && (g = g_list_pop(&sched.stack_queue)) != NULL)
                 g_list_push(&l, g);
-        store_rlx(&sched.stack_waiters, (unsigned)sched.stack_queue.n);   /* rlx: ordered by the fences, or under the lock */
+        store_rlx(&sched.stack_waiters,   /* rlx: ordered by the fences, or under the lock */
+                  (unsigned)sched.stack_queue.n);
         rni_gq_put_locked(&l);
 }
 
@@ -54,7 +59,8 @@ rni_cold void rni_wait_for_stack(struct g *g)
         lock_acquire(&sched.lock, RANK_SCHED);
         g->reason = WAIT_STACK;
         g_list_push(&sched.stack_queue, g);
-        store_rlx(&sched.stack_waiters, (unsigned)sched.stack_queue.n);   /* rlx: ordered by the fences, or under the lock */
+        store_rlx(&sched.stack_waiters,   /* rlx: ordered by the fences, or under the lock */
+                  (unsigned)sched.stack_queue.n);
         for (struct p *p = sched.idle_p; p; p = p->idle_next)
                 rni_stacks_from(p);
         lock_release(&sched.lock, RANK_SCHED);

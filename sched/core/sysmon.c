@@ -1,22 +1,35 @@
 /* SPDX-License-Identifier: MIT
- * sysmon: a thread without a P that sees to what nobody else can see to. It takes Ps from Ms whose goroutines sit in C code while work waits (retake.c says how, this file when),
- * fires timers that are due while a P is idle but no M, and looks for events while goroutines wait for descriptors and nobody waits in the epoll set. It is started when first needed, blocks all signals, and never ends.
+ * sysmon: a thread without a P that sees to what nobody else can see to. It takes Ps from Ms whose
+ * goroutines sit in C code while work waits (retake.c says how, this file when), fires timers that
+ * are due while a P is idle but no M, and looks for events while goroutines wait for descriptors
+ * and nobody waits in the epoll set. It is started when first needed, blocks all signals, and never
+ * ends.
  *
  *            started, or woken                           nothing needed for QUIET looks
  *   NONE --------------------------> AWAKE: look, nap <----------------------------------> ASLEEP
  *                                                       woken: rni_sysmon_need
  *
- * It is needed while work waits and no P is idle, while a G waits for a stack, while there are timers and nobody keeps the deadline, or while descriptors are waited for and there is no keeper, who would wait in the epoll set. With an idle P the spinning protocol finds a thread for the work, and an idle M keeps the deadline
- * (idle.c). With none, timers are work that waits for a P: its holder fires them in their order, or whom sysmon gives it to. The bug would be that it sleeps though it is needed:
+ * It is needed while work waits and no P is idle, while a G waits for a stack, while there are
+ * timers and nobody keeps the deadline, or while descriptors are waited for and there is no keeper,
+ * who would wait in the epoll set. With an idle P the spinning protocol finds a thread for the
+ * work, and an idle M keeps the deadline (idle.c). With none, timers are work that waits for a P:
+ * its holder fires them in their order, or whom sysmon gives it to. The bug would be that it sleeps
+ * though it is needed:
  *
  *   submitter   queue or heap = g;  light fence;  reads nidle_p, keeper_until, then sysmon      sysmon   sysmon = ASLEEP;  heavy fence;  reads queues, heaps, nidle_p, keeper
  *
- * The same pattern as going idle: a read before the fence's point X has its store before X too, and sysmon sees it; one after X sees ASLEEP and wakes it. While an M spins it is not told: who spins looks, and tells it when it was the last. It can also become needed without anything new: when the
- * last idle P is taken, which a spinning M does, who calls rni_wake_p when it stops spinning, or an M that enters, which does likewise; and when the
- * keeper goes, which sees to the next one, or to sysmon, itself (sleep_for_p). The model of who keeps a deadline is docs/design/keeper.pml.
+ * The same pattern as going idle: a read before the fence's point X has its store before X too, and
+ * sysmon sees it; one after X sees ASLEEP and wakes it. While an M spins it is not told: who spins
+ * looks, and tells it when it was the last. It can also become needed without anything new: when
+ * the last idle P is taken, which a spinning M does, who calls rni_wake_p when it stops spinning,
+ * or an M that enters, which does likewise; and when the keeper goes, which sees to the next one,
+ * or to sysmon, itself (sleep_for_p). The model of who keeps a deadline is docs/design/keeper.pml.
  *
- * An M asleep in the kernel (its thread's processor time stands still from one look to the next, and the kernel says it sleeps) loses its P at once: the nap is SHORTEST after that, and grows to LONGEST while nothing is
- * found. One that computes keeps it for SLICE, to the end of which a nap is cut, and no more than max(4, 2 * MAXPROCS) may compute without a P: the next one keeps it until one of those comes back. */
+ * An M asleep in the kernel (its thread's processor time stands still from one look to the next,
+ * and the kernel says it sleeps) loses its P at once: the nap is SHORTEST after that, and grows to
+ * LONGEST while nothing is found. One that computes keeps it for SLICE, to the end of which a nap
+ * is cut, and no more than max(4, 2 * MAXPROCS) may compute without a P: the next one keeps it
+ * until one of those comes back. */
 #include "sched/core/boot.h"
 #include "sched/core/netpoll.h"
 #include "sched/core/sched.h"
@@ -24,9 +37,12 @@
 #define sched rni_sched
 
 #define SHORTEST INT64_C(20000)
-#define LONGEST  INT64_C(1000000)    /* asleep is seen after two looks, computing SLICE after the first: within 2 and 4 ms, if the system finds a processor for sysmon, and for who comes */
+#define LONGEST  INT64_C(1000000)    /* asleep is seen after two looks, computing SLICE after the
+                                      * first: within 2 and 4 ms, if the system finds a processor
+                                      * for sysmon, and for who comes */
 #define SLICE    INT64_C(3000000)
-#define LATE_MOST (SLICE - LONGEST / 4)   /* of what we are late, a slice is no shorter for more: who has just begun gets on a little */
+#define LATE_MOST (SLICE - LONGEST / 4)   /* of what we are late, a slice is no shorter for more:
+                                           * who has just begun gets on a little */
 
 enum { SAME = 50, QUIET = 4, COMPUTE_LEAST = 4 };
 enum { STACK = 256 * 1024 };
@@ -45,11 +61,14 @@ static bool kept(void)
         return is;
 }
 
-/* Nobody is free for a G, or for a timer that is due; or a G waits for a stack that a P may have. */
+/* Nobody is free for a G, or for a timer that is due; or a G waits for a stack that a P may
+ * have. */
 static bool work_waits(int64_t now)
 {
-        return load_rlx(&sched.stack_waiters) != 0 ||   /* rlx: ordered by the fences, as the next */
-                (load_rlx(&sched.nidle_p) == 0 && (rni_work_anywhere() || rni_earliest_deadline() <= now));   /* rlx: see above */
+        return load_rlx(&sched.stack_waiters) != 0 ||   /* rlx: ordered by the fences, as the
+                                                         * next */
+                (load_rlx(&sched.nidle_p) == 0 &&   /* rlx: see above */
+                 (rni_work_anywhere() || rni_earliest_deadline() <= now));
 }
 
 /* A P is idle, but no M that would keep the deadline. */
@@ -58,7 +77,8 @@ static bool timers_ours(void)
         return load_rlx(&sched.nidle_p) != 0 && !kept();   /* rlx: ordered by the fences */
 }
 
-/* Descriptors are waited for, and nobody waits in the epoll set; Ms that take decisions look now and then, but they may all compute. */
+/* Descriptors are waited for, and nobody waits in the epoll set; Ms that take decisions look now
+ * and then, but they may all compute. */
 static bool events_ours(void)
 {
         return rni_net_awaited() && !kept();
@@ -66,7 +86,8 @@ static bool events_ours(void)
 
 static bool needed(int64_t now)
 {
-        return work_waits(now) || (rni_earliest_deadline() <= now && timers_ours()) || events_ours();
+        return work_waits(now) || (rni_earliest_deadline() <= now && timers_ours()) ||
+               events_ours();
 }
 
 /* When we shall be needed if nothing happens. */
@@ -87,13 +108,15 @@ static void fires(bool begin)
 
 static void fire_timers(int64_t now)
 {
-        for (unsigned i = 0; i < load_acq(&sched.np); i++)   /* acq: pairs with rel in rni_procs_init */
+        for (unsigned i = 0; i < load_acq(&sched.np); i++)   /* acq: pairs with rel in
+                                                              * rni_procs_init */
                 rni_run_due_timers(sched.allp[i], now);
 }
 
 static void see_to_them(int64_t now)
 {
-        bool timers = rni_earliest_deadline() <= now && timers_ours(), events = events_ours() && rni_net_stale(now);
+        bool timers = rni_earliest_deadline() <= now && timers_ours(),
+             events = events_ours() && rni_net_stale(now);
 
         if (!timers && !events)
                 return;
@@ -113,7 +136,8 @@ static struct m *holder(const struct p *p)
         return (struct m *)load_rlx(&p->m);   /* rlx: a hint; descriptors of Ms are never freed */
 }
 
-/* Since the last look at it m has had a good part of a processor, or some, and is not asleep: it may have to share. */
+/* Since the last look at it m has had a good part of a processor, or some, and is not asleep: it
+ * may have to share. */
 static bool has_computed(struct m *m, int64_t now)
 {
         int64_t cpu = rni_thread_cpu(m->tid), had = cpu - m->seen_cpu, time = now - m->seen_at;
@@ -140,7 +164,8 @@ static unsigned count_computing(int64_t now)
 
 struct look {
         int64_t now;
-        int64_t late;                  /* this look should have been so much earlier: those that wait have waited that long */
+        int64_t late;                  /* this look should have been so much earlier: those that
+                                        * wait have waited that long */
         bool counted;
         unsigned computing;
         bool found_asleep;
@@ -157,7 +182,8 @@ static bool may_compute(struct look *l)
         return l->computing < (most > COMPUTE_LEAST ? most : COMPUTE_LEAST);
 }
 
-/* Would p's goroutine keep others from running if it went on? A sleeping one wastes the P for all. */
+/* Would p's goroutine keep others from running if it went on? A sleeping one wastes the P for
+ * all. */
 static bool in_the_way(const struct p *p, int64_t now)
 {
         return !rni_runq_empty(&p->runq) || load_acq(&sched.gq_n) || rni_timers_min(&p->timers) <= now ||   /* acq: pairs with rel in rni_gq_put */
@@ -221,7 +247,9 @@ static struct look look(int64_t now, int64_t planned)
 {
         struct look l = { .now = now, .late = late(now, planned), .next_due = TIMER_NEVER };
 
-        for (unsigned i = 0; i < load_acq(&sched.np) && work_waits(now); i++)   /* acq: pairs with rel in rni_procs_init */
+        for (unsigned i = 0;
+             i < load_acq(&sched.np) && work_waits(now); i++)   /* acq: pairs with rel in
+                                                                 * rni_procs_init */
                 look_at(sched.allp[i], &l);
         return l;
 }
@@ -243,20 +271,23 @@ static int64_t nap(int64_t now, int64_t pause, int64_t most)
         return until;
 }
 
-/* Sleeps until it is needed, and says since when it was. The time at which a timer needs it is known before the fence; an earlier one that is added wakes it as work does. */
+/* Sleeps until it is needed, and says since when it was. The time at which a timer needs it is
+ * known before the fence; an earlier one that is added wakes it as work does. */
 static int64_t doze(void)
 {
         bool in_time = true;
         int64_t until;
 
         store_rlx(&sched.sysmon, SYSMON_ASLEEP);   /* rlx: ordered by the heavy fence */
-        rni_fence_heavy();   /* light side: rni_wake_p, rni_timekeeper_kick, sleep_for_p, rni_enter_slow */
+        rni_fence_heavy();   /* light side: rni_wake_p, rni_timekeeper_kick, sleep_for_p,
+                              * rni_enter_slow */
         until = needed_from();
         if (needed(rni_clock())) {
                 until = rni_clock();
                 in_time = false;
         }
-        while (in_time && load_acq(&sched.sysmon) == SYSMON_ASLEEP)   /* acq: pairs with the CAS in rni_sysmon_wake */
+        while (in_time && load_acq(&sched.sysmon) == SYSMON_ASLEEP)   /* acq: pairs with the CAS in
+                                                                       * rni_sysmon_wake */
                 in_time = rni_futex_wait_until(&sched.sysmon, SYSMON_ASLEEP, until);
         store_rlx(&sched.sysmon, SYSMON_AWAKE);   /* rlx: whatever it was; we look next */
         return in_time ? load_rlx(&sched.sysmon_told) : until;   /* rlx: ordered by the acq above */
@@ -302,18 +333,21 @@ static void *sysmon_main(void *arg)
         run();
 }
 
-/* Without it the P of a goroutine that sits in C code would never come free, and timers could wait for ever. */
+/* Without it the P of a goroutine that sits in C code would never come free, and timers could wait
+ * for ever. */
 void rni_sysmon_wake(void)
 {
         int err;
 
-        store_rlx(&sched.sysmon_told, rni_clock());   /* rlx: ordered by the CAS; pairs with the look in doze */
+        store_rlx(&sched.sysmon_told, rni_clock());   /* rlx: ordered by the CAS; pairs with the
+                                                       * look in doze */
         if (cas(&sched.sysmon, SYSMON_ASLEEP, SYSMON_AWAKE)) {
                 rni_futex_wake(&sched.sysmon, 1);
         } else if (cas(&sched.sysmon, SYSMON_NONE, SYSMON_AWAKE)) {
                 fetch_add(&rni_boot_helpers, 1);
                 err = rni_thread_start(sysmon_main, NULL, STACK, true);
                 if (unlikely(err != 0))
-                        rni_fatal("cannot start the thread that watches the others: error %d", -err);
+                        rni_fatal("cannot start the thread that watches the others: error %d",
+                                  -err);
         }
 }

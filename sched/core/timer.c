@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The timer heap. States and the argument about late timers: timer.h; the model is docs/design/timer.pml. */
+ * The timer heap. States and the argument about late timers: timer.h; the model is
+ * docs/design/timer.pml. */
 #include "sched/core/timer.h"
 
 #include <stdlib.h>
@@ -11,7 +12,8 @@ enum { ARITY = 4, FIRST_CAP = 64, SWEEP_MIN = 32 };
 
 static void set_min(struct timers *t)
 {
-        store_rel(&t->min_when, t->n ? t->heap[0].when : TIMER_NEVER);   /* rel: pairs with acq in rni_timers_min */
+        store_rel(&t->min_when,   /* rel: pairs with acq in rni_timers_min */
+                  t->n ? t->heap[0].when : TIMER_NEVER);
 }
 
 static struct timer *timer_of(const struct timer_entry *e)
@@ -110,7 +112,8 @@ static void push(struct timers *t, struct timer_entry e)
                 size_t cap = t->cap ? t->cap * 2 : FIRST_CAP;
                 struct timer_entry *h;
 
-                san_acquire(t);   /* TSan watches the block, which changes hands under a lock it does not know */
+                san_acquire(t);   /* TSan watches the block, which changes hands under a lock it
+                                   * does not know */
                 h = realloc(t->heap, cap * sizeof *h);
                 if (!h)
                         rni_fatal("out of memory for timers");
@@ -126,7 +129,9 @@ void rni_timers_add(struct timers *t, struct g *g, int64_t when)
 {
         lock_acquire(&t->lock, RANK_TIMERS);
         g->u.run.timers = t;
-        push(t, (struct timer_entry){ when, (uintptr_t)g, load_rlx(&g->claim) });   /* rlx: g is ours until the lock is released */
+        push(t, (struct timer_entry){ when, (uintptr_t)g,
+                                      load_rlx(&g->claim) });   /* rlx: g is ours until the lock is
+                                                                 * released */
         set_min(t);
         lock_release(&t->lock, RANK_TIMERS);
 }
@@ -134,7 +139,8 @@ void rni_timers_add(struct timers *t, struct g *g, int64_t when)
 void rni_timers_start(struct timers *h, struct timer *t, int64_t when)
 {
         lock_acquire(&h->lock, RANK_TIMERS);
-        store_rlx(&t->home, aptr(h));   /* rlx: published by the lock; read without it only to find the lock */
+        store_rlx(&t->home, aptr(h));   /* rlx: published by the lock; read without it only to find
+                                         * the lock */
         push(h, (struct timer_entry){ when, (uintptr_t)t | 1, 0 });
         set_min(h);
         lock_release(&h->lock, RANK_TIMERS);
@@ -142,7 +148,10 @@ void rni_timers_start(struct timers *h, struct timer *t, int64_t when)
 
 static bool entry_live(const struct timer_entry *e)
 {
-        return e->who & 1 || (!is_void(e) && load_rlx(&g_of(e)->claim) == e->wait);   /* rlx: a hint; the CAS in rni_timers_due decides */
+        return e->who & 1 ||
+               (!is_void(e) &&
+                load_rlx(&g_of(e)->claim) == e->wait);   /* rlx: a hint; the CAS in rni_timers_due
+                                                          * decides */
 }
 
 static size_t sweep_locked(struct timers *t)
@@ -162,8 +171,8 @@ static size_t sweep_locked(struct timers *t)
         return live;
 }
 
-/* Filling a hole takes as many cache misses as the heap has levels; a void entry takes one, and its share of a sweep. A void
- * head may wake an M up for nobody, so there is none in a small heap. */
+/* Filling a hole takes as many cache misses as the heap has levels; a void entry takes one, and its
+ * share of a sweep. A void head may wake an M up for nobody, so there is none in a small heap. */
 static void leave_locked(struct timers *h, size_t i)
 {
         if (h->n <= SWEEP_MIN || i == h->n - 1) {
@@ -180,7 +189,9 @@ bool rni_timer_stop(struct timer *t)
 {
         struct timers *h;
 
-        while ((h = (struct timers *)load_acq(&t->home)) != NULL) {   /* acq: pairs with rel in rni_timers_due: it is over with t */
+        while ((h = (struct timers *)load_acq(&t->home)) != NULL) {   /* acq: pairs with rel in
+                                                                       * rni_timers_due: it is over
+                                                                       * with t */
                 bool here;
 
                 lock_acquire(&h->lock, RANK_TIMERS);
@@ -213,7 +224,8 @@ static bool entry_awaited(const struct timer_entry *e)
         return t ? t->class->awaited(t) : entry_live(e);
 }
 
-/* Asked whenever the last M goes to sleep, so it begins where it found somebody the last time: as a rule one look, however many there are. */
+/* Asked whenever the last M goes to sleep, so it begins where it found somebody the last time: as a
+ * rule one look, however many there are. */
 bool rni_timers_awaited(struct timers *t)
 {
         bool any = false;
@@ -254,7 +266,8 @@ static void due_one(const struct timer_entry *e, struct due *out)
         }
         if (t->class->hold(t))
                 out->timers[out->n++] = t;
-        store_rel(&t->home, 0);   /* rel: one that is going may be freed from here on; pairs with acq in rni_timer_stop */
+        store_rel(&t->home, 0);   /* rel: one that is going may be freed from here on; pairs with
+                                   * acq in rni_timer_stop */
 }
 
 void rni_timers_due(struct timers *t, int64_t now, struct due *out)
@@ -283,7 +296,8 @@ void rni_timers_drop(struct timers *t)
                 while (!last && t->n > 0) {
                         last = timer_of(&t->heap[--t->n]);
                         if (last)
-                                store_rel(&last->home, 0);   /* rel: pairs with acq in rni_timer_stop */
+                                store_rel(&last->home, 0);   /* rel: pairs with acq in
+                                                              * rni_timer_stop */
                 }
                 set_min(t);
                 lock_release(&t->lock, RANK_TIMERS);

@@ -22,12 +22,14 @@ const char *rni_wait_text(unsigned reason)
 /* A fresh one that no stack could be had for is in no run queue, whatever its state says. */
 static bool waits_for_stack(const struct g *g)
 {
-        return !g->stack && g->reason == WAIT_STACK && load_rlx(&rni_sched.stack_waiters) != 0;   /* rlx: nobody runs */
+        return !g->stack && g->reason == WAIT_STACK &&
+               load_rlx(&rni_sched.stack_waiters) != 0;   /* rlx: nobody runs */
 }
 
 static const char *state_text(const struct g *g, unsigned state)
 {
-        if (state == G_RUNNING)   /* the host of a deterministic run stands still where its engine is */
+        if (state == G_RUNNING)   /* the host of a deterministic run stands still where its engine
+                                   * is */
                 return g->reason == WAIT_SIM_HOST ? rni_wait_text(g->reason) : "running";
         if (state == G_RUNNABLE && !waits_for_stack(g))
                 return "runnable";
@@ -37,7 +39,8 @@ static const char *state_text(const struct g *g, unsigned state)
 /* Goroutine 1 has left its stack for good when main called rn_exit. */
 static bool has_frames(const struct g *g)
 {
-        return g->stack && !(g == rni_sched.g1 && load_rlx(&rni_sched.main_exited));   /* rlx: the world stands still */
+        return g->stack && !(g == rni_sched.g1 &&
+                             load_rlx(&rni_sched.main_exited));   /* rlx: the world stands still */
 }
 
 static void print_head(struct rni_out *o, const struct g *g, unsigned state)
@@ -50,7 +53,8 @@ static void print_head(struct rni_out *o, const struct g *g, unsigned state)
 
 void rni_dump_g(struct tracer *t, struct rni_out *o, const struct g *g, const struct g *self)
 {
-        unsigned state = load_acq(&g->state);   /* acq: pairs with rel in rni_post: its context is saved */
+        unsigned state = load_acq(&g->state);   /* acq: pairs with rel in rni_post: its context is
+                                                 * saved */
 
         if (state == G_DEAD)
                 return;
@@ -58,7 +62,9 @@ void rni_dump_g(struct tracer *t, struct rni_out *o, const struct g *g, const st
         if (g == self)
                 rni_trace_own(t, o, (void (*)(void))rni_hook_dump, g);
         else if (state == G_RUNNING)
-                rni_out_fmt(o, g->reason == WAIT_SIM_HOST ? "(its stack is in use)\n" : "(running on another thread; stack unavailable)\n");
+                rni_out_fmt(o, g->reason == WAIT_SIM_HOST
+                                       ? "(its stack is in use)\n"
+                                       : "(running on another thread; stack unavailable)\n");
         else if (has_frames(g))
                 rni_trace_parked(t, o, g);
         rni_trace_start(t, o, g);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What a deterministic run (core/sim.h) came to, for people: the seed that makes it again, who ran when and what each turn ended with, and where those are who did not end. Callers: core, when a run has not
- * finished or is the process's end; nothing of the run goes on meanwhile. */
+ * What a deterministic run (core/sim.h) came to, for people: the seed that makes it again, who ran
+ * when and what each turn ended with, and where those are who did not end. Callers: core, when a
+ * run has not finished or is the process's end; nothing of the run goes on meanwhile. */
 #include <errno.h>
 
 #include "sched/core/hook.h"
@@ -28,7 +29,8 @@ static void print_who(struct tracer *t, struct rni_out *o, const struct sim *s, 
         rni_out_fmt(o, ")");
 }
 
-static void print_event(struct tracer *t, struct rni_out *o, const struct sim *s, const struct sim_event *e)
+static void print_event(struct tracer *t, struct rni_out *o, const struct sim *s,
+                        const struct sim_event *e)
 {
         rni_out_fmt(o, "step %lu: ", (unsigned long)e->step);
         if (e->what == SIM_TIME) {
@@ -53,7 +55,8 @@ static void print_schedule(struct tracer *t, struct rni_out *o, const struct sim
 {
         uint64_t first = s->nlog > SIM_LOG ? s->nlog - SIM_LOG : 0;
 
-        rni_out_fmt(o, "simulation: seed %lu (RUNNEL_SEED=%lu), %s", (unsigned long)s->o.seed, (unsigned long)s->o.seed, strategy_text(s->o.strategy));
+        rni_out_fmt(o, "simulation: seed %lu (RUNNEL_SEED=%lu), %s", (unsigned long)s->o.seed,
+                    (unsigned long)s->o.seed, strategy_text(s->o.strategy));
         if (s->o.strategy == RN_SIM_PCT)
                 rni_out_fmt(o, " of depth %d", s->o.depth);
         rni_out_fmt(o, ", %lu steps\n", (unsigned long)s->steps);
@@ -81,7 +84,8 @@ static void print_outcome(struct rni_out *o, const struct sim *s)
                 rni_out_fmt(o, "simulation: all goroutines are asleep - deadlock!\n");
                 break;
         case -ECANCELED:
-                rni_out_fmt(o, "simulation: panic in goroutine %lu: %s\n", (unsigned long)s->panicked, s->panic.text);
+                rni_out_fmt(o, "simulation: panic in goroutine %lu: %s\n",
+                            (unsigned long)s->panicked, s->panic.text);
                 break;
         case -ETIME:
                 rni_out_fmt(o, "simulation: no end after %lu steps\n", (unsigned long)s->steps);

@@ -25,7 +25,8 @@ void rn_stats_get(struct rn_stats *s, size_t size)
         now.spawned = load_rlx(&rni_sched.nspawned_no_p);   /* rlx: as above */
         now.handoffs = load_rlx(&rni_sched.nhandoffs);     /* rlx: as above */
         now.retakes = load_rlx(&rni_sched.nretakes);       /* rlx: as above */
-        for (unsigned i = 0; i < load_acq(&rni_sched.np); i++)   /* acq: pairs with rel in procs.c: allp[i] is there */
+        for (unsigned i = 0; i < load_acq(&rni_sched.np); i++)   /* acq: pairs with rel in procs.c:
+                                                                  * allp[i] is there */
                 add_p(&now, rni_sched.allp[i]);
         now.stack_bytes = rni_stack_bytes();
         now.guard_kind = rni_stack_guard_kind();

@@ -10,7 +10,8 @@
 
 #include "sched/os/os.h"
 
-enum { HEAD = 4096 };   /* bytes of a file that must be those in memory: headers, program headers, most often the build id */
+enum { HEAD = 4096 };   /* bytes of a file that must be those in memory: headers, program headers,
+                         * most often the build id */
 
 /* -- the file -- */
 
@@ -60,7 +61,9 @@ static bool file_address(const struct sym_object *o, uint64_t offset, uintptr_t 
 
 static const ElfW(Shdr) *section(const struct sym_object *o, const ElfW(Ehdr) *h, unsigned i)
 {
-        return i < h->e_shnum && h->e_shentsize == sizeof(ElfW(Shdr)) ? element(o, h->e_shoff, i, sizeof(ElfW(Shdr))) : NULL;
+        return i < h->e_shnum && h->e_shentsize == sizeof(ElfW(Shdr))
+                       ? element(o, h->e_shoff, i, sizeof(ElfW(Shdr)))
+                       : NULL;
 }
 
 static bool is_function(const ElfW(Sym) *y)
@@ -75,7 +78,8 @@ static bool is_global(const ElfW(Sym) *y)
         return y->st_info >> 4 != STB_LOCAL;
 }
 
-/* The function at addr in one table: of several the one that begins last, of aliases a global one. */
+/* The function at addr in one table: of several the one that begins last, of aliases a global
+ * one. */
 static const ElfW(Sym) *search(const struct sym_object *o, const ElfW(Shdr) *table, uintptr_t addr)
 {
         const ElfW(Sym) *y = part(o, table->sh_offset, table->sh_size), *best = NULL;
@@ -86,7 +90,8 @@ static const ElfW(Sym) *search(const struct sym_object *o, const ElfW(Shdr) *tab
         for (; n > 0; n--, y++) {
                 if (addr < y->st_value || addr - y->st_value >= y->st_size || !is_function(y))
                         continue;
-                if (!best || y->st_value > best->st_value || (y->st_value == best->st_value && is_global(y) && !is_global(best)))
+                if (!best || y->st_value > best->st_value ||
+                    (y->st_value == best->st_value && is_global(y) && !is_global(best)))
                         best = y;
         }
         return best;
@@ -100,7 +105,8 @@ static void copy_name(const struct sym_object *o, const ElfW(Shdr) *strings, siz
 
         if (!s)
                 return;
-        for (; n < SYM_NAME - 1 && at < strings->sh_size && s[at] != 0 && (s[at] != '.' || n == 0); at++)
+        for (; n < SYM_NAME - 1 && at < strings->sh_size && s[at] != 0 && (s[at] != '.' || n == 0);
+             at++)
                 name[n++] = s[at];
         name[n] = 0;
 }
@@ -130,7 +136,8 @@ static bool name_from(const struct sym_object *o, unsigned type, struct sym *y)
 
 /* -- objects -- */
 
-/* at: an address in m that is code. What else m shows may be none: an emulator's mappings are not the segments. */
+/* at: an address in m that is code. What else m shows may be none: an emulator's mappings are not
+ * the segments. */
 static bool open_file(struct sym_object *o, const char *path, const struct rni_mapping *m, uintptr_t at)
 {
         size_t head = m->head_size < HEAD ? m->head_size : HEAD;
@@ -139,7 +146,8 @@ static bool open_file(struct sym_object *o, const char *path, const struct rni_m
         o->file = path[0] == '/' ? rni_map_file(path, &o->size) : NULL;   /* no file: [vdso] */
         if (!o->file)
                 return false;
-        if ((!m->head || (head <= o->size && memcmp(m->head, o->file, head) == 0)) && file_address(o, m->offset + (at - m->start), &addr)) {
+        if ((!m->head || (head <= o->size && memcmp(m->head, o->file, head) == 0)) &&
+            file_address(o, m->offset + (at - m->start), &addr)) {
                 o->bias = at - addr;
                 return true;
         }

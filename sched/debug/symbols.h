@@ -26,7 +26,8 @@ struct sym {
         const struct sym_object *in;    /* NULL: no file's */
         uintptr_t start;                /* of the function; meaningless without a name */
         bool global;                    /* a name that other files can see */
-        char name[SYM_NAME];            /* "": unknown. Cut off at the suffix of a compiler's clone */
+        char name[SYM_NAME];            /* "": unknown. Cut off at the suffix of a compiler's
+                                         * clone */
 };
 
 struct symbols {

@@ -5,7 +5,8 @@
  *
  * Shown is what a user knows: from the public function that was called (rn_...) down to what the
  * goroutine was started with. Invariant: a parked stack is left as it was, with the pages that the
- * visitor touched given back, so that a dump of a million goroutines does not double their memory. */
+ * visitor touched given back, so that a dump of a million goroutines does not double their
+ * memory. */
 #include "sched/debug/trace.h"
 
 #include <string.h>
@@ -21,15 +22,18 @@ enum {
         INSIDE = 12,           /* the public function is among so many innermost frames */
         KEPT = SHOWN + INSIDE + 10,
         ENTRY_SIZE = 24,       /* rni_ctx_entry and rni_visit_entry are no longer */
-        LEAF_ROOM = 128,       /* below a saved stack pointer: locals of the leaf, where the processor's ABI has a red zone */
+        LEAF_ROOM = 128,       /* below a saved stack pointer: locals of the leaf, where the
+                                * processor's ABI has a red zone */
         RED_ZONE = 256,        /* and the visit's own frame */
-        VISIT_ROOM = 8192,     /* stack that a visitor may need; measured: 1.7 KiB on x86-64, 5.6 on aarch64 */
+        VISIT_ROOM = 8192,     /* stack that a visitor may need; measured: 1.7 KiB on x86-64, 5.6 on
+                                * aarch64 */
         ALIGNED = 16           /* stack pointers are */
 };
 
 struct frame {
         uintptr_t ip, start;   /* start: of the function, 0 if the unwinder does not know */
-        bool exact;            /* interrupted by a signal: ip is the instruction itself, not a return address */
+        bool exact;            /* interrupted by a signal: ip is the instruction itself, not a
+                                * return address */
 };
 
 struct tracer {
@@ -40,7 +44,8 @@ struct tracer {
         bool whole;            /* the outermost frame is among them */
         struct frame frame[KEPT];
         struct symbols symbols;
-        char copy[VISIT_ROOM + RNI_STACK_LEAST] __attribute__((aligned(ALIGNED)));   /* of a small stack, with room below */
+        /* of a small stack, with room below */
+        char copy[VISIT_ROOM + RNI_STACK_LEAST] __attribute__((aligned(ALIGNED)));
 };
 
 static void visit_0(void), visit_1(void);
@@ -67,7 +72,8 @@ static on_foreign_stack _Unwind_Reason_Code keep(struct _Unwind_Context *c, void
         uintptr_t ip = (uintptr_t)_Unwind_GetIPInfo(c, &exact);
 
         if (ip == 0)
-                return _URC_END_OF_STACK;   /* libgcc's last frame where the return address is undefined */
+                return _URC_END_OF_STACK;   /* libgcc's last frame where the return address is
+                                             * undefined */
         if (t->n == KEPT) {
                 t->whole = false;
                 return _URC_END_OF_STACK;
@@ -131,7 +137,8 @@ static unsigned after(const struct tracer *t, uintptr_t function)
 
 static uintptr_t code_address(const struct frame *f)
 {
-        return f->ip - !f->exact;   /* a call that does not return may be the last instruction of its function */
+        return f->ip - !f->exact;   /* a call that does not return may be the last instruction of
+                                     * its function */
 }
 
 /* From frame i on: the first public function, if only the inside of the library lies before it. */
@@ -149,7 +156,8 @@ static unsigned skip_inside(struct tracer *t, unsigned i)
                 if (strncmp(y->name, "rn_", 3) == 0)
                         return at;
                 if (y->global && strncmp(y->name, "rni_", 4) != 0)
-                        return i;   /* linked statically, the user's functions are in the same file */
+                        return i;   /* linked statically, the user's functions are in the same
+                                     * file */
         }
         return i;
 }
@@ -170,7 +178,8 @@ static unsigned without_entry(const struct tracer *t, unsigned first)
         bool entered = end > first && in_assembly(&t->frame[end - 1]);
 
         if (!t->whole || (!entered && !ENTRY_UNKNOWN))
-                return end;   /* the unwinder lost its way: whose rni_call_run it is cannot be told */
+                return end;   /* the unwinder lost its way: whose rni_call_run it is cannot be
+                               * told */
         for (unsigned i = end; i > first; i--)
                 if (t->frame[i - 1].start == FN(rni_call_run))
                         return i - 1;
@@ -182,7 +191,8 @@ static unsigned without_entry(const struct tracer *t, unsigned first)
 static void print_place(struct rni_out *o, const struct sym *y)
 {
         if (y->in)
-                rni_out_fmt(o, "        %s+0x%lx", y->in->path, (unsigned long)(y->addr - y->in->bias));
+                rni_out_fmt(o, "        %s+0x%lx", y->in->path,
+                            (unsigned long)(y->addr - y->in->bias));
         else
                 rni_out_fmt(o, "        0x%lx", (unsigned long)y->addr);
         if (y->name[0])
@@ -247,7 +257,8 @@ static bool is_public(struct tracer *t, uintptr_t pc)
         return strncmp(rni_symbols_find(&t->symbols, pc - 1)->name, "rn_", 3) == 0;
 }
 
-void rni_trace_place(struct tracer *t, struct rni_out *o, const char *call, const uintptr_t *pc, unsigned n)
+void rni_trace_place(struct tracer *t, struct rni_out *o, const char *call, const uintptr_t *pc,
+                     unsigned n)
 {
         const struct sym *y;
         unsigned i = 0;
@@ -261,7 +272,8 @@ void rni_trace_place(struct tracer *t, struct rni_out *o, const char *call, cons
                 return;
         y = rni_symbols_find(&t->symbols, pc[i + 1] - 1);
         if (y->name[0] && y->start != FN(rni_call_run))
-                rni_out_fmt(o, ", called by %s+0x%lx", y->name, (unsigned long)(pc[i + 1] - y->start));
+                rni_out_fmt(o, ", called by %s+0x%lx", y->name,
+                            (unsigned long)(pc[i + 1] - y->start));
 }
 
 void rni_trace_name(struct tracer *t, struct rni_out *o, uintptr_t pc)
@@ -322,14 +334,16 @@ static void give_back(const struct g *g)
         uintptr_t end = ((uintptr_t)g->ctx.sp - RED_ZONE) & ~(uintptr_t)(rni_page - 1);
         uintptr_t size = (VISIT_ROOM + rni_page - 1) & ~(uintptr_t)(rni_page - 1);
 
-        if (!(g->flags & GF_MAIN) && end - size >= (uintptr_t)g->stack->floor + rni_page)   /* a canary stays */
+        /* a canary stays */
+        if (!(g->flags & GF_MAIN) && end - size >= (uintptr_t)g->stack->floor + rni_page)
                 rni_vm_drop((void *)(end - size), size);
 #else
         (void)g;
 #endif
 }
 
-/* A small stack has no room for a visitor: it goes to a copy. The frames there lead into the original as soon as one names its place by the frame pointer. */
+/* A small stack has no room for a visitor: it goes to a copy. The frames there lead into the
+ * original as soon as one names its place by the frame pointer. */
 static on_foreign_stack void visit_copy(struct tracer *t, const struct g *g)
 {
 #ifndef RNI_SWITCH_UCONTEXT
@@ -382,7 +396,8 @@ struct tracer *rni_trace_begin(void)
 
                 if (!cas(&t->taken, 0, 1))
                         continue;
-                collect(t);   /* whatever the unwinder and the dynamic linker do at first use is done on our own stack */
+                collect(t);   /* whatever the unwinder and the dynamic linker do at first use is
+                               * done on our own stack */
                 return t;
         }
         return NULL;

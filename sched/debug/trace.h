@@ -19,10 +19,11 @@ void rni_trace_end(struct tracer *t);
 void rni_trace_own(struct tracer *t, struct rni_out *o, void (*caller)(void), const struct g *g);
 /* The stack of g, which is WAITING or RUNNABLE, has a stack and a saved context, and stays so. */
 void rni_trace_parked(struct tracer *t, struct rni_out *o, const struct g *g);
-/* What is at an address: a function's name; for n return addresses "rn_chan_send, called by f+0x1c", the
- * outermost of our public functions, or what `call` says it is. */
+/* What is at an address: a function's name; for n return addresses "rn_chan_send, called by
+ * f+0x1c", the outermost of our public functions, or what `call` says it is. */
 void rni_trace_name(struct tracer *t, struct rni_out *o, uintptr_t pc);
-void rni_trace_place(struct tracer *t, struct rni_out *o, const char *call, const uintptr_t *pc, unsigned n);
+void rni_trace_place(struct tracer *t, struct rni_out *o, const char *call, const uintptr_t *pc,
+                     unsigned n);
 /* Head and stack of one goroutine; self: the one that runs here. dump.c */
 void rni_dump_g(struct tracer *t, struct rni_out *o, const struct g *g, const struct g *self);
 /* "started as": what g was started with. */

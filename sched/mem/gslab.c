@@ -2,10 +2,10 @@
  * Descriptor slots: chunks of 65,536, found through a directory that only grows. Taking is under
  * the lock; looking up takes none. How many there may be is decided anew each time the old limit is
  * reached, in steps of a quarter of what still fits, so a million goroutines ask the system a few
- * times only. Above the slots of a chunk lies its book: a bit for each slot that was given back and is
- * not in use. A span with all its bits set is taken out of the book while its memory is dropped; pages go by as many as slots fill to the last byte (a span). The
- * book of a chunk that was given back whole is dropped too, and written anew when somebody takes of it.
- * See gslab.h. */
+ * times only. Above the slots of a chunk lies its book: a bit for each slot that was given back and
+ * is not in use. A span with all its bits set is taken out of the book while its memory is dropped;
+ * pages go by as many as slots fill to the last byte (a span). The book of a chunk that was given
+ * back whole is dropped too, and written anew when somebody takes of it. See gslab.h. */
 #include "sched/mem/gslab.h"
 
 #include <stdlib.h>
@@ -23,10 +23,12 @@ enum {
         UNITS = CHUNK_SLOTS / UNIT,     /* of a chunk */
         PAGE_LEAST = 4096,
         BOOK = UNITS * sizeof(uint16_t),
-        BYTES_EACH = 5200,              /* a parked goroutine: its stack's first page, page tables, descriptor, a channel */
+        BYTES_EACH = 5200,              /* a parked goroutine: its stack's first page, page tables,
+                                         * descriptor, a channel */
 };
 _Static_assert(PAGE_LEAST % (UNIT * RNI_GSLOT_ALIGN) == 0, "see span_bytes");
-static const int64_t ask_again = 1000000;               /* ns after a refusal, so that a loop of them stays cheap */
+static const int64_t ask_again = 1000000;               /* ns after a refusal, so that a loop of
+                                                         * them stays cheap */
 
 static a32 lock;
 static aword chunk[CHUNKS];             /* written once, under the lock */
@@ -34,7 +36,8 @@ static aword count;                     /* written under the lock */
 static size_t ngiven;                   /* bits in the books; under the lock */
 static uint32_t given_of[CHUNKS];       /* of each chunk; under the lock */
 static bool bookless[CHUNKS];           /* all are given, and no bit is set; under the lock */
-static size_t low;                      /* no unit below has a bit, units of all chunks counted; under the lock */
+static size_t low;                      /* no unit below has a bit, units of all chunks counted;
+                                         * under the lock */
 static size_t limit = FREE_OF_CHARGE;   /* under the lock, as all below */
 static size_t cap;                      /* RUNNEL_MAXG; 0 = not read yet */
 static int64_t refused_at = INT64_MIN;
@@ -46,7 +49,8 @@ size_t rni_gslab_count(void)
 
 static void *slot(size_t index)
 {
-        char *base = (char *)load_acq(&chunk[index / CHUNK_SLOTS]);     /* acq: pairs with rel in add_chunk */
+        char *base = (char *)load_acq(&chunk[index / CHUNK_SLOTS]);   /* acq: pairs with rel in
+                                                                       * add_chunk */
 
         return base + index % CHUNK_SLOTS * RNI_GSLOT;
 }
@@ -71,7 +75,8 @@ static size_t budget(size_t have, size_t unbound)
 {
         uint64_t total = rni_vm_total(), left = rni_vm_available();
         uint64_t reserve = total / 8 < (UINT64_C(64) << 20) ? total / 8 : UINT64_C(64) << 20;
-        uint64_t n, mapped = rni_slab_count(), stacks = (mapped > have ? mapped - have : 0) + (uint64_t)rni_slab_room();
+        uint64_t n, mapped = rni_slab_count(),
+                    stacks = (mapped > have ? mapped - have : 0) + (uint64_t)rni_slab_room();
 
         if (reserve < total / 64)
                 reserve = total / 64;
@@ -102,7 +107,8 @@ static bool add_chunk(size_t k)
 
         if (!p)
                 return false;
-        store_rel(&chunk[k], aptr(p));          /* rel: zero pages are all there is; pairs with acq in slot */
+        store_rel(&chunk[k], aptr(p));          /* rel: zero pages are all there is; pairs with acq
+                                                 * in slot */
         return true;
 }
 
@@ -113,7 +119,8 @@ static uint16_t *unit(size_t u)
         size_t first = u * UNIT;
         char *base = slot(first - first % CHUNK_SLOTS);
 
-        return (uint16_t *)(void *)(base + (size_t)CHUNK_SLOTS * RNI_GSLOT) + first % CHUNK_SLOTS / UNIT;
+        return (uint16_t *)(void *)(base + (size_t)CHUNK_SLOTS * RNI_GSLOT) +
+               first % CHUNK_SLOTS / UNIT;
 }
 
 static size_t index_of(const void *p)
@@ -209,7 +216,8 @@ void rni_gslab_give(void *const *slots, size_t n)
         memlock_take(&lock);
         for (size_t i = 0; i < n; i++)
                 if (give_one(index_of(slots[i]), &first)) {
-                        insert_sorted(whole, k++, first);       /* neighbours go back in one piece */
+                        insert_sorted(whole, k++, first);       /* neighbours go back in one
+                                                                 * piece */
                         set_span(first, false);
                 }
         memlock_drop(&lock);
@@ -246,7 +254,8 @@ static size_t allowed(size_t n, size_t have, size_t unbound, size_t stacks)
         return have + n <= stacks ? n : stacks > have ? stacks - have : 0;
 }
 
-/* As rni_gslab_take, for `stacks` of them in all. *again: there were enough for us, but others were faster. */
+/* As rni_gslab_take, for `stacks` of them in all. *again: there were enough for us, but others were
+ * faster. */
 static size_t take(void **out, size_t n, size_t unbound, size_t stacks, bool *again)
 {
         size_t have, k = 0;
@@ -263,12 +272,13 @@ static size_t take(void **out, size_t n, size_t unbound, size_t stacks, bool *ag
         n = *again ? 0 : allowed(n, have, unbound, stacks);
         for (; k < n; k++) {
                 size_t i = have + k;
-                if (i % CHUNK_SLOTS == 0 && load_rlx(&chunk[i / CHUNK_SLOTS]) == 0 &&   /* under the lock */
+        if (i % CHUNK_SLOTS == 0 && load_rlx(&chunk[i / CHUNK_SLOTS]) == 0 &&   /* under the lock */
                     !add_chunk(i / CHUNK_SLOTS))
                         break;
                 out[k] = slot(i);
         }
-        store_rel(&count, have + k);            /* rel: their chunks are there; pairs with acq in rni_gslab_count */
+        store_rel(&count, have + k);            /* rel: their chunks are there; pairs with acq in
+                                                 * rni_gslab_count */
         memlock_drop(&lock);
         return k;
 }

@@ -45,7 +45,8 @@ static unsigned best_kind(void)
 
 void rni_guard_init(size_t usable)
 {
-        size_t n = usable / 3;                  /* who makes stacks small knows his frames, and wants his page tables small */
+        size_t n = usable / 3;                  /* who makes stacks small knows his frames, and
+                                                 * wants his page tables small */
 
         n = n < SLOT_GUARD_LEAST ? SLOT_GUARD_LEAST : n > SLOT_GUARD ? SLOT_GUARD : n;
         guard_bytes = (n + rni_page - 1) / rni_page * rni_page;
@@ -59,12 +60,14 @@ size_t rni_guard_size(void)
 
 unsigned rni_guard_kind(void)
 {
-        return load_rlx(&kind_now);             /* a late reader only tries the old kind once more */
+        return load_rlx(&kind_now);             /* a late reader only tries the old kind once
+                                                 * more */
 }
 
 static size_t budget(void)
 {
-        if (load_rlx(&maps_budget) == 0)                        /* whoever asks gets the same answer */
+        if (load_rlx(&maps_budget) == 0)                        /* whoever asks gets the same
+                                                                 * answer */
                 store_rlx(&maps_budget, rni_vm_max_maps() / 4); /* the same for everybody */
         return load_rlx(&maps_budget);                          /* the same for everybody */
 }
@@ -106,7 +109,8 @@ void rni_guard_gone(unsigned kind)
 void rni_guard_canaries(void)
 {
         if (load_rlx(&rni_guard_canary_seen) == 0)      /* only ever set */
-                store_rlx(&rni_guard_canary_seen, 1);   /* whoever runs on such a stack got it from us */
+                store_rlx(&rni_guard_canary_seen, 1);   /* whoever runs on such a stack got it from
+                                                         * us */
 }
 
 void rni_canary_write(char *floor)

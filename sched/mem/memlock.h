@@ -12,7 +12,8 @@ enum { MEMLOCK_FREE, MEMLOCK_HELD, MEMLOCK_WAITED, MEMLOCK_SPIN = 100 };
 static inline bool memlock_try(a32 *l, unsigned as)
 {
         return load_rlx(l) == MEMLOCK_FREE &&                   /* a hint: saves the cas */
-               cas_acq(l, MEMLOCK_FREE, as);                    /* acq: pairs with rel in memlock_drop */
+               cas_acq(l, MEMLOCK_FREE, as);                    /* acq: pairs with rel in
+                                                                 * memlock_drop */
 }
 
 static rni_noinline void memlock_wait(a32 *l)
@@ -22,8 +23,10 @@ static rni_noinline void memlock_wait(a32 *l)
                         return;
                 cpu_relax();
         }
-        while (!memlock_try(l, MEMLOCK_WAITED))                 /* who slept cannot know that it was the only one */
-                if (load_rlx(l) == MEMLOCK_WAITED || cas(l, MEMLOCK_HELD, MEMLOCK_WAITED))      /* futex looks again */
+        while (!memlock_try(l, MEMLOCK_WAITED))                 /* who slept cannot know that it was
+                                                                 * the only one */
+                if (load_rlx(l) == MEMLOCK_WAITED ||   /* futex looks again */
+                    cas(l, MEMLOCK_HELD, MEMLOCK_WAITED))
                         rni_futex_wait(l, MEMLOCK_WAITED);
 }
 
@@ -35,8 +38,9 @@ static inline void memlock_take(a32 *l)
 
 static inline void memlock_drop(a32 *l)
 {
-        if (unlikely(!cas_rel(l, MEMLOCK_HELD, MEMLOCK_FREE))) {        /* rel: pairs with acq in memlock_try */
-                store_rel(l, MEMLOCK_FREE);                             /* rel: pairs with acq in memlock_try */
+        if (unlikely(!cas_rel(l, MEMLOCK_HELD, MEMLOCK_FREE))) {   /* rel: pairs with acq in
+                                                                    * memlock_try */
+                store_rel(l, MEMLOCK_FREE);   /* rel: pairs with acq in memlock_try */
                 rni_futex_wake(l, 1);
         }
 }

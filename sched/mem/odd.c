@@ -55,7 +55,8 @@ static struct odd_node *take_node(void)
 
 static void give_node(struct odd_node *d)
 {
-        store_rlx(&d->lo, 0);           /* a handler that still sees it meets an address nobody uses */
+        store_rlx(&d->lo, 0);           /* a handler that still sees it meets an address nobody
+                                         * uses */
         memlock_take(&lock);
         d->next_free = free_nodes;
         free_nodes = d;
@@ -82,7 +83,8 @@ struct stack *rni_odd_get(size_t usable)
                 return NULL;
         }
         rni_guard_make(&lo, 1, &kind);
-        d->owner = rni_slot_header(slot_odd_at(rni_slot_header_at(lo, size, fetch_add(&count, 1))), lo, size, kind);
+        d->owner = rni_slot_header(slot_odd_at(rni_slot_header_at(lo, size, fetch_add(&count, 1))),
+                                   lo, size, kind);
         d->owner->node = d;
         d->valgrind_id = rni_tool_stack((char *)lo + rni_guard_size(), (char *)lo + size);
         fetch_add(&bytes_mapped, size);
@@ -105,7 +107,8 @@ void rni_odd_put(struct stack *s)
 
 bool rni_odd_guard_hit(const char *addr, struct stack **owner)
 {
-        const struct odd_node *d = (const struct odd_node *)load_acq(&all);    /* acq: pairs with rel in new_node */
+        const struct odd_node *d =
+                (const struct odd_node *)load_acq(&all);   /* acq: pairs with rel in new_node */
 
         for (; d; d = d->next) {
                 uintptr_t lo = load_acq(&d->lo);        /* acq: pairs with rel in rni_odd_get */

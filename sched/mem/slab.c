@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * Default stacks: slots of slabs. A slab is one mapping, never unmapped; its slots are handed out
  * in order of address, and dropped ones, whose pages went back to the system, again. The book about
- * the slots lies above them in the same mapping, where no stack grows, each part on pages of its own.
+ * the slots lies above them in the same mapping, where no stack grows, each part on pages of its
+ * own.
  *
  *      slab: [ guard | usable, header at its top | spare page? ] x nslots [ dropped[] ] [ kind[] ]
  *
- * What the book writes is little: a bit for each slot that was ever dropped, and nothing about light
- * guards; and the bits go, too, while all slots that were ever taken are dropped.
+ * What the book writes is little: a bit for each slot that was ever dropped, and nothing about
+ * light guards; and the bits go, too, while all slots that were ever taken are dropped.
  *
  * Invariant: a slot is fresh (index >= fresh), set aside in somebody's run, in dropped[], or in
  * somebody's hands. Guards survive dropping. Taking and listing is under the lock; guarding, first
@@ -20,33 +21,41 @@
 
 enum { SLABS = 4096, GUARD_BATCH = 128, WORD_BITS = sizeof(size_t) * 8 };
 enum { TOUCH = 4 };     /* fresh slots that become resident at a time */
-static const size_t slab_least = (size_t)64 << 20;      /* the sizes grow with the total, so the table does not fill up */
-static const size_t slab_many = (size_t)1 << 30;        /* from here on each costs more, by its book, than addresses do */
+static const size_t slab_least = (size_t)64 << 20;      /* the sizes grow with the total, so the
+                                                         * table does not fill up */
+static const size_t slab_many = (size_t)1 << 30;        /* from here on each costs more, by its
+                                                         * book, than addresses do */
 static const size_t slab_most = (size_t)1 << (sizeof(size_t) == 8 ? 36 : 26);
 
 struct slab {
         char *base;                     /* first slot */
         char *end;                      /* behind the last one */
         size_t nslots;
-        size_t fresh;                   /* slots below were handed out or set aside once; under the lock */
+        size_t fresh;                   /* slots below were handed out or set aside once; under the
+                                         * lock */
         size_t ndropped;                /* under the lock */
         size_t low;                     /* no word below has a bit; under the lock */
         struct slab *next;              /* the next one with dropped slots; under the lock */
-        size_t *dropped;                /* a bit for each guarded slot without header; under the lock */
-        bool unwritten;                 /* all slots below fresh are dropped, and the bits may read as 0; under the lock */
-        unsigned char *kind;            /* of each slot below fresh: its guard's RNI_GUARD_*, 0 for LIGHT; written by its first taker */
+        size_t *dropped;                /* a bit for each guarded slot without header; under the
+                                         * lock */
+        bool unwritten;                 /* all slots below fresh are dropped, and the bits may read
+                                         * as 0; under the lock */
+        unsigned char *kind;            /* of each slot below fresh: its guard's RNI_GUARD_*, 0 for
+                                         * LIGHT; written by its first taker */
 };
 
 /* One slot on its way out of or into a slab. */
 struct slot { struct slab *slab; size_t index; };
 
 static a32 lock;
-static struct slab slabs[SLABS];        /* what never changes once counted is read by signal handlers, too */
+static struct slab slabs[SLABS];        /* what never changes once counted is read by signal
+                                         * handlers, too */
 static a32 nslabs;
 static struct slab *with_dropped;       /* under the lock */
 static aword slots_all;                 /* of all slabs; written under the lock */
 static unsigned filling;                /* the slab fresh slots come from; under the lock */
-static a32 scarce;                      /* no slab could be mapped when one was last wanted; written under the lock */
+static a32 scarce;                      /* no slab could be mapped when one was last wanted; written
+                                         * under the lock */
 static aword slots_out;
 static aword bytes_mapped;              /* written under the lock */
 static size_t slot_size;                /* guard and usable */
@@ -119,7 +128,8 @@ size_t rni_slab_room(void)
 static struct slab *map_slab(void)
 {
         unsigned i = load_rlx(&nslabs);         /* under the lock */
-        size_t have = load_rlx(&bytes_mapped), want = have / (have < slab_many ? 4 : 2);        /* under the lock */
+        size_t have = load_rlx(&bytes_mapped),   /* under the lock */
+               want = have / (have < slab_many ? 4 : 2);
         char *p = NULL;
         size_t n, most = rni_slab_room();
         struct slab *sl;
@@ -138,7 +148,8 @@ static struct slab *map_slab(void)
         sl->dropped = (size_t *)(void *)sl->end;
         sl->kind = (unsigned char *)sl->end + bits_bytes(n);
         store_rlx(&bytes_mapped, load_rlx(&bytes_mapped) + slab_bytes(n));      /* under the lock */
-        store_rel(&nslabs, i + 1);              /* rel: the slab is complete; pairs with acq in rni_slab_guard_hit */
+        store_rel(&nslabs, i + 1);              /* rel: the slab is complete; pairs with acq in
+                                                 * rni_slab_guard_hit */
         store_rlx(&slots_all, load_rlx(&slots_all) + n);        /* under the lock */
         return sl;
 }

@@ -10,7 +10,8 @@
 
 enum {
         SLOT_GUARD = 64 * 1024,         /* one page would be stepped over by a buffer of PATH_MAX */
-        SLOT_GUARD_LEAST = 16 * 1024,   /* of stacks made small: a third of what is usable, but not less */
+        SLOT_GUARD_LEAST = 16 * 1024,   /* of stacks made small: a third of what is usable, but not
+                                         * less */
         SLOT_LEAST = RNI_STACK_LEAST,
         SLOT_SMALL = 4096,              /* less than this is a slot in a page with others */
         SLOT_CANARY = 128,
@@ -27,8 +28,8 @@ enum {
 struct stack *rni_slot_header(char *top, char *lo, size_t size, unsigned guard);
 char *rni_slot_header_at(char *lo, size_t size, size_t index);
 
-/* Is s of another size than the default, not a slab's? Half a cache line in its address tells: the header of a
- * stack that has been idle for long is not worth a miss. */
+/* Is s of another size than the default, not a slab's? Half a cache line in its address tells: the
+ * header of a stack that has been idle for long is not worth a miss. */
 static inline char *slot_odd_at(char *top)
 {
         return top - RNI_LINE / 2;
@@ -46,7 +47,8 @@ unsigned rni_guard_kind(void);
 /* Guards the low ends of n stacks; kind[i] says what each got. */
 void   rni_guard_make(void *const *lo, size_t n, unsigned char *kind);
 void   rni_guard_gone(unsigned kind);                           /* such a guard was unmapped */
-void   rni_guard_canaries(void);                                /* from now on some stack has a canary */
+void   rni_guard_canaries(void);                                /* from now on some stack has a
+                                                                 * canary */
 void   rni_canary_write(char *floor);
 bool   rni_canary_dead(const char *floor);
 
@@ -60,8 +62,10 @@ void   rni_slab_drop(struct stack **s, size_t n);
 /* maps slabs until there are n slots, or as many as can be; returns how many there are */
 size_t rni_slab_reserve(size_t n);
 size_t rni_slab_count(void);                                    /* slots of all slabs */
-size_t rni_slab_room(void);                                     /* how many more could be mapped, about */
-bool   rni_slab_scarce(void);                                   /* none could when one was last wanted */
+size_t rni_slab_room(void);                                     /* how many more could be mapped,
+                                                                 * about */
+bool   rni_slab_scarce(void);                                   /* none could when one was last
+                                                                 * wanted */
 size_t rni_slab_out(void);                                      /* slots taken and not dropped */
 size_t rni_slab_bytes(void);
 bool   rni_slab_guard_hit(const char *addr, struct stack **owner);

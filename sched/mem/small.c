@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT
- * Stacks smaller than a page, for goroutines whose frames are known: several lie in one page, without a
- * guard between them, so a canary tells afterwards who overran his. They are slots of chunks, each of
- * one class of sizes; a chunk whose slots are all free serves whatever class next needs one, and is unmapped by a trim
- * if none does, as stacks are given back (surplus.h).
+ * Stacks smaller than a page, for goroutines whose frames are known: several lie in one page,
+ * without a guard between them, so a canary tells afterwards who overran his. They are slots of
+ * chunks, each of one class of sizes; a chunk whose slots are all free serves whatever class next
+ * needs one, and is unmapped by a trim if none does, as stacks are given back (surplus.h).
  *
  *      chunk: [ struct chunk | room for a report ] [ canary | usable | header ] x nslots
  *
- * Usable is what was asked for and LIBRARY_ROOM, what the library itself puts on a goroutine's stack
- * between two switches: measured, at most 2.1 KiB with the caller's own frame, in a select in whose turn a
- * timer starts a goroutine; 1.6 in what else parks. The kernel's files, which tell whether another goroutine
- * fits into memory, are read into room elsewhere. Who dies on such a stack prints a trace below it, over the neighbours, when no
- * goroutine runs any more; the lowest slot has the room for that in the chunk.
+ * Usable is what was asked for and LIBRARY_ROOM, what the library itself puts on a goroutine's
+ * stack between two switches: measured, at most 2.1 KiB with the caller's own frame, in a select in
+ * whose turn a timer starts a goroutine; 1.6 in what else parks. The kernel's files, which tell
+ * whether another goroutine fits into memory, are read into room elsewhere. Who dies on such a
+ * stack prints a trace below it, over the neighbours, when no goroutine runs any more; the lowest
+ * slot has the room for that in the chunk.
  *
- * Invariant: a slot is above its chunk's fresh mark, on its chunk's list, or in somebody's hands; a chunk
- * is in its class's list exactly while it has a slot to give and one in use, and in the list of the unused
- * while it has none in use. Callers: stack.c, trim. */
+ * Invariant: a slot is above its chunk's fresh mark, on its chunk's list, or in somebody's hands; a
+ * chunk is in its class's list exactly while it has a slot to give and one in use, and in the list
+ * of the unused while it has none in use. Callers: stack.c, trim. */
 #include "sched/base/surplus.h"
 #include "sched/mem/memlock.h"
 #include "sched/mem/slots.h"
@@ -38,7 +39,8 @@ enum {
 };
 
 struct chunk {
-        struct chunk *next, *prev;      /* of its class, with slots to give, or of the unused, which have no prev; under the lock */
+        struct chunk *next, *prev;      /* of its class, with slots to give, or of the unused, which
+                                         * have no prev; under the lock */
         struct stack *free;             /* by their lo; under the lock */
         size_t fresh;                   /* slots from here on were never taken; under the lock */
         size_t nfree;                   /* all that are not in use; under the lock */
@@ -196,13 +198,15 @@ bool rni_small_trim(bool of_period)
         size_t spare, k = 0;
         bool more;
 
-        if (load_rlx(&nunused) <= (of_period ? 0 : UNUSED_MOST))        /* a hint: the next one looks again */
+        if (load_rlx(&nunused) <= (of_period ? 0 : UNUSED_MOST))   /* a hint: the next one looks
+                                                                    * again */
                 return false;
         memlock_take(&lock);
         spare = surplus_spare(&surplus, of_period, UNUSED_MOST);
         while (k < spare && k < TRIM)
                 c[k++] = unused_pop();
-        more = surplus_trimmed(&surplus, of_period, UNUSED_MOST, spare, k, load_rlx(&nunused));         /* under the lock */
+        more = surplus_trimmed(&surplus, of_period, UNUSED_MOST, spare, k,
+                               load_rlx(&nunused));   /* under the lock */
         memlock_drop(&lock);
         for (size_t i = 0; i < k; i++)
                 unmap_chunk(c[i]);

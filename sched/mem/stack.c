@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * Stacks on their way: from a P's cache (no lock, newest first, so the hot one comes back), through
  * the global list, to the slabs. A cache that overflows sends its older half to the list as one
- * batch; a cache that is empty takes the newest batch. The addresses in a batch lie in the memory of
- * its first stack, so moving one touches a few lines of that stack and none of the others.
+ * batch; a cache that is empty takes the newest batch. The addresses in a batch lie in the memory
+ * of its first stack, so moving one touches a few lines of that stack and none of the others.
  *
  * Stacks on the list stay resident: a million goroutines that end make no system call, and the next
  * burst finds their stacks as they are. rni_stack_trim gives back what nobody needs: of the stacks
- * that have been on the list all the time since the last trim (a low-water mark says how many) those
- * above LIST_MOST, the oldest first. So trims some time apart spare what comes and goes between
- * them, and trims in a row, by who is idle, bring a burst of any size back down to LIST_MOST.
- * Those that were on the list for a whole period go down to the last one.
+ * that have been on the list all the time since the last trim (a low-water mark says how many)
+ * those above LIST_MOST, the oldest first. So trims some time apart spare what comes and goes
+ * between them, and trims in a row, by who is idle, bring a burst of any size back down to
+ * LIST_MOST. Those that were on the list for a whole period go down to the last one.
  *
  * Invariant: a stack is in exactly one of these places or bound to one goroutine. The list is under
  * the lock. Callers: core/spawn, core/sched, core/idle, boot, panic. */
@@ -39,10 +39,12 @@ static a32 lock;
 static struct batch *newest, *oldest;   /* under the lock */
 static struct surplus surplus;          /* of the list; under the lock */
 static aword list_n;                    /* stacks in batches; written under the lock */
-static a32 trims;                       /* odd: stacks are on their way from the list to the slabs */
+static a32 trims;                       /* odd: stacks are on their way from the list to the
+                                         * slabs */
 static size_t usable_default = 196608;
 
-/* Word by word: TSan would watch a memcpy, and take what a lock it does not know protects, or a P owns, for a race. */
+/* Word by word: TSan would watch a memcpy, and take what a lock it does not know protects, or a P
+ * owns, for a race. */
 static void copy_stacks(struct stack **to, struct stack *const *from, size_t n)
 {
         for (size_t i = 0; i < n; i++) {
@@ -99,7 +101,8 @@ size_t rni_stack_bytes(void)
 
 size_t rni_stack_in_use(void)
 {
-        size_t idle = load_rlx(&list_n);        /* the two numbers are read one after the other: an estimate */
+        size_t idle = load_rlx(&list_n);        /* the two numbers are read one after the other: an
+                                                 * estimate */
         size_t out = rni_slab_out();
 
         return out > idle ? out - idle : 0;
@@ -161,7 +164,8 @@ static size_t list_take(struct stack **out, size_t n)
 {
         struct batch *b;
 
-        if (load_acq(&list_n) == 0)             /* acq: before none_left looks. One that comes right now serves the next caller */
+        if (load_acq(&list_n) == 0)             /* acq: before none_left looks. One that comes right
+                                                 * now serves the next caller */
                 return 0;
         memlock_take(&lock);
         b = newest;
@@ -194,7 +198,8 @@ static rni_noinline void list_put(struct stack *const *s, size_t n)
         memlock_drop(&lock);
 }
 
-/* Takes the oldest batches of what may go off the list; out has room for SLOT_TRIM. *more: that was not all. */
+/* Takes the oldest batches of what may go off the list; out has room for SLOT_TRIM. *more: that was
+ * not all. */
 static size_t list_surplus(struct stack **out, bool unused, bool *more)
 {
         size_t spare, k = 0;
@@ -207,7 +212,8 @@ static size_t list_surplus(struct stack **out, bool unused, bool *more)
                 unlink_batch(oldest);
         }
         list_count(load_rlx(&list_n) - k);      /* under the lock */
-        *more = surplus_trimmed(&surplus, unused, LIST_MOST, spare, k, load_rlx(&list_n));      /* under the lock */
+        *more = surplus_trimmed(&surplus, unused, LIST_MOST, spare, k,
+                                load_rlx(&list_n));   /* under the lock */
         memlock_drop(&lock);
         return k;
 }
@@ -227,7 +233,8 @@ bool rni_stack_trim(bool unused)
         n = list_surplus(s, unused, &more);
         if (n > 0)
                 rni_slab_drop(s, n);
-        store_rel(&trims, now + 2);             /* rel: done with s; pairs with the cas, and acq in none_left */
+        store_rel(&trims, now + 2);             /* rel: done with s; pairs with the cas, and acq in
+                                                 * none_left */
         return more;
 }
 
@@ -241,7 +248,8 @@ size_t rni_stack_surplus(void)
 /* Neither the list nor a slab had any: and none was between the two since `before`? */
 static bool none_left(unsigned before)
 {
-        for (unsigned tries = 1; load_acq(&trims) % 2 != 0; tries++)    /* acq: pairs with rel in rni_stack_trim */
+        for (unsigned tries = 1;
+             load_acq(&trims) % 2 != 0; tries++)   /* acq: pairs with rel in rni_stack_trim */
                 rni_cpu_wait(tries);
         return load_rlx(&trims) == before;      /* ordered by the locks taken since */
 }
@@ -274,7 +282,8 @@ struct stack *rni_stack_get(struct stack_cache *c, size_t size)
         if (size != 0 && size > SIZE_MAX / 2)
                 return NULL;
         if (size != 0 && (small(size) || round_usable(size) != usable_default)) {
-                struct stack *s = small(size) ? rni_small_get(size) : rni_odd_get(round_usable(size));
+                struct stack *s = small(size) ? rni_small_get(size)
+                                              : rni_odd_get(round_usable(size));
                 return s ? bind(s) : NULL;
         }
         if (!c)

@@ -2,8 +2,8 @@
  * Goroutine stacks. Default-size stacks are slots of large slabs: 256 KiB of addresses each
  * (RUNNEL_STACK), of which the lowest 64 KiB are guard; only touched pages are resident. Freed ones
  * are cached per P, then in a global list; surplus ones stay resident until rni_stack_trim. A stack
- * of another size is a mapping of its own, one of less than a page a part of one. The header lies at the very top of the stack, in the page
- * that is resident anyway.
+ * of another size is a mapping of its own, one of less than a page a part of one. The header lies
+ * at the very top of the stack, in the page that is resident anyway.
  *
  * Invariant: a stack is in exactly one place: bound to one goroutine, in one cache, or on the
  * global list. */
@@ -40,7 +40,8 @@ static inline bool rni_stack_small(const struct stack *s)
         return s->size > 0 && s->size < RNI_STACK_LEAST;   /* 0: the process's own */
 }
 
-_Static_assert(sizeof(void *) == 4 || offsetof(struct stack, scratch) == 72, "assembly knows it as RNI_STACK_SCRATCH_OFF");
+_Static_assert(sizeof(void *) == 4 || offsetof(struct stack, scratch) == 72,
+               "assembly knows it as RNI_STACK_SCRATCH_OFF");
 
 /* Fresh slots set aside for one taker: guarded, never touched. */
 struct stack_run { struct slab *slab; size_t at, end; };
@@ -59,19 +60,20 @@ void rni_stack_init(void);
 size_t rni_stack_default(void);
 /* fast path: NULL when the cache is empty */
 struct stack *rni_stack_get_cached(struct stack_cache *c);
-/* slow path: size 0 = default, otherwise usable bytes, and less than 4,096 are the caller's own: what the
- * library puts on it comes on top; NULL when memory or addresses are out. c
- * may be NULL. Refills c. */
+/* slow path: size 0 = default, otherwise usable bytes, and less than 4,096 are the caller's own:
+ * what the library puts on it comes on top; NULL when memory or addresses are out. c may be NULL.
+ * Refills c. */
 struct stack *rni_stack_get(struct stack_cache *c, size_t size);
-/* s is no longer run on. It is the newest in c; surplus leaves from the oldest. No system call for a
- * default stack; one of another size is unmapped. c may be NULL. */
+/* s is no longer run on. It is the newest in c; surplus leaves from the oldest. No system call for
+ * a default stack; one of another size is unmapped. c may be NULL. */
 void rni_stack_put(struct stack_cache *c, struct stack *s);
 /* Gives the pages of some surplus stacks, at most 512, back to the system; false: nothing more to
- * do. unused: all that nobody has wanted since the last such call that returned false, instead of what
- * is above a rest that always stays. A load if there is no surplus. Any thread; for who has nothing
- * better to do. */
+ * do. unused: all that nobody has wanted since the last such call that returned false, instead of
+ * what is above a rest that always stays. A load if there is no surplus. Any thread; for who has
+ * nothing better to do. */
 bool rni_stack_trim(bool unused);
-/* The same for what the next burst of small stacks would find, chunks without any in use, and how many there are. */
+/* The same for what the next burst of small stacks would find, chunks without any in use, and how
+ * many there are. */
 bool   rni_small_trim(bool unused);
 size_t rni_small_surplus(void);
 /* How many lie where all find them. */
@@ -81,12 +83,14 @@ size_t rni_stack_cache_flush(struct stack_cache *c);
 /* is addr in some stack's guard? safe in a signal handler; *owner: its header, NULL when that
  * slot is not in use. False for stacks that only have a canary. */
 bool rni_stack_guard_hit(const void *addr, struct stack **owner);
-/* guard RNI_GUARD_CANARY only: the canary above lo was overwritten. As long as no stack has one, no header is read. */
+/* guard RNI_GUARD_CANARY only: the canary above lo was overwritten. As long as no stack has one, no
+ * header is read. */
 extern a32 rni_guard_canary_seen;   /* guard.c */
 bool rni_stack_canary_look(const struct stack *s);
 static inline bool rni_stack_canary_dead(const struct stack *s)
 {
-        return unlikely(load_rlx(&rni_guard_canary_seen) != 0) && rni_stack_canary_look(s);   /* rlx: only ever set */
+        return unlikely(load_rlx(&rni_guard_canary_seen) != 0) &&   /* rlx: only ever set */
+               rni_stack_canary_look(s);
 }
 unsigned rni_stack_guard_kind(void);                 /* what new stacks get now */
 /* default stacks bound now or in some P's cache */

@@ -8,9 +8,11 @@
 #include <string.h>
 
 /* One look at one group's directory. dir ends without a slash. */
-typedef void visit_fn(struct rni_groups *room, const char *root, const char *dir, bool v2, void *arg);
+typedef void visit_fn(struct rni_groups *room, const char *root, const char *dir, bool v2,
+                      void *arg);
 
-/* Is word one of the comma-separated words of list? Not by strstr, which takes 2 KiB of stack in musl. */
+/* Is word one of the comma-separated words of list? Not by strstr, which takes 2 KiB of stack in
+ * musl. */
 static bool has_word(const char *list, const char *word)
 {
         size_t n = strlen(word);
@@ -22,7 +24,8 @@ static bool has_word(const char *list, const char *word)
 }
 
 enum { V1, V2, VERSIONS };
-_Static_assert(sizeof ((struct rni_groups *)NULL)->at / sizeof(struct rni_place) == VERSIONS, "a place in each");
+_Static_assert(sizeof((struct rni_groups *)NULL)->at / sizeof(struct rni_place) == VERSIONS,
+               "a place in each");
 
 /* From lines "id:controllers:path"; version 2 has no controllers there. */
 static bool find_groups(struct rni_groups *room, const char *root, const char *controller)
@@ -98,7 +101,8 @@ static void find_mounts(struct rni_groups *room, const char *root, const char *c
                 if (split(tail + 3, t, 3) < 3 || split(room->line, f, 5) < 5)
                         continue;
                 v = &room->at[strcmp(t[0], "cgroup2") == 0 ? V2 : V1];
-                if (!v->grouped || v->base > 0 || (v == &room->at[V1] && !has_word(t[2], controller)))
+                if (!v->grouped || v->base > 0 ||
+                    (v == &room->at[V1] && !has_word(t[2], controller)))
                         continue;
                 unescape(f[3]);
                 unescape(f[4]);
@@ -108,7 +112,8 @@ static void find_mounts(struct rni_groups *room, const char *root, const char *c
 }
 
 /* Visits the group and every ancestor up to and including the mount point. */
-static void climb(struct rni_groups *room, const char *root, struct rni_place *v, bool v2, visit_fn *fn, void *arg)
+static void climb(struct rni_groups *room, const char *root, struct rni_place *v, bool v2,
+                  visit_fn *fn, void *arg)
 {
         if (v->base == 0)
                 return;
@@ -123,7 +128,8 @@ static void climb(struct rni_groups *room, const char *root, struct rni_place *v
         }
 }
 
-static void walk(struct rni_groups *room, const char *root, const char *controller, visit_fn *fn, void *arg)
+static void walk(struct rni_groups *room, const char *root, const char *controller, visit_fn *fn,
+                 void *arg)
 {
         for (int i = 0; i < VERSIONS; i++)
                 room->at[i].base = room->at[i].grouped = 0;
@@ -141,12 +147,14 @@ static bool group_line(struct rni_groups *room, const char *root, const char *di
                rni_text_line(&room->lines, root, room->path, room->line, sizeof room->line);
 }
 
-static bool group_u64(struct rni_groups *room, const char *root, const char *dir, const char *file, uint64_t *v)
+static bool group_u64(struct rni_groups *room, const char *root, const char *dir, const char *file,
+                      uint64_t *v)
 {
         return group_line(room, root, dir, file) && rni_text_u64(room->line, v);
 }
 
-static void visit_cpu(struct rni_groups *room, const char *root, const char *dir, bool v2, void *arg)
+static void visit_cpu(struct rni_groups *room, const char *root, const char *dir, bool v2,
+                      void *arg)
 {
         uint64_t quota, period, *least = arg, cpus;
 
@@ -191,7 +199,8 @@ static void visit_memory(struct rni_groups *room, const char *root, const char *
             !group_u64(room, root, dir, v2 ? "/memory.current" : "/memory.usage_in_bytes", &usage))
                 return;
         if (rni_text_join(room->path, sizeof room->path, dir, "/memory.stat"))
-                rni_text_key(room, root, room->path, v2 ? "inactive_file" : "total_inactive_file", &cold);
+                rni_text_key(room, root, room->path, v2 ? "inactive_file" : "total_inactive_file",
+                             &cold);
         usage -= cold < usage ? cold : usage;
         left = limit > usage ? limit - usage : 0;
         if (left < m->left)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * How many processors this process may use at once. Asked at boot and now and then: affinity and
- * quota may change. Callers: core/boot, core/sysmon; rni_cpu_yield, rni_cpu_wait: loops of core, mem and chan that wait for another thread. */
+ * quota may change. Callers: core/boot, core/sysmon; rni_cpu_yield, rni_cpu_wait: loops of core,
+ * mem and chan that wait for another thread. */
 #include "sched/os/sys.h"
 
 /* Room for 65,536 processors: the kernel refuses a mask smaller than its own. */
@@ -33,7 +34,8 @@ void rni_cpu_yield(void)
 
 enum { YIELDS = 20, REST = 50000 };     /* ns */
 
-/* A yield lets nobody run whose priority is lower: between threads of different ones it would be repeated for ever. */
+/* A yield lets nobody run whose priority is lower: between threads of different ones it would be
+ * repeated for ever. */
 void rni_cpu_wait(unsigned tries)
 {
         a32 nothing = 0;

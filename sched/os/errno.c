@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Whose errno? To the compiler its address never changes, so where a function of this folder is inlined into one that parks (by LTO) it would be the errno of the thread
- * from before. Nothing must see through this one; sys.h makes errno mean a call of it. Callers: all of sched/os, core's Ms. */
+ * Whose errno? To the compiler its address never changes, so where a function of this folder is
+ * inlined into one that parks (by LTO) it would be the errno of the thread from before. Nothing
+ * must see through this one; sys.h makes errno mean a call of it. Callers: all of sched/os, core's
+ * Ms. */
 #include <errno.h>
 
 #include "sched/os/os.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * Failures to order: see fault.h, by which all other files of the library come here. Only what the kernel or the C library can really answer is
- * injected, and where a call that fails has had its effect all the same (connect and close, interrupted) it has it here too. What cannot fail is not
- * touched: a futex wake is only late, the eventfd is always written. Not part of a library without --enable-faults. Callers: the library,
- * as if they called the C library. */
+ * Failures to order: see fault.h, by which all other files of the library come here. Only what the
+ * kernel or the C library can really answer is injected, and where a call that fails has had its
+ * effect all the same (connect and close, interrupted) it has it here too. What cannot fail is not
+ * touched: a futex wake is only late, the eventfd is always written. Not part of a library without
+ * --enable-faults. Callers: the library, as if they called the C library. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -31,7 +32,8 @@
 #define SYS_pidfd_open 434
 #endif
 
-/* What can fail, and how; the first error is the usual one. EAI_... are getaddrinfo's own, LATE is no failure. */
+/* What can fail, and how; the first error is the usual one. EAI_... are getaddrinfo's own, LATE is
+ * no failure. */
 #define KINDS(X) \
         X(MALLOC, "malloc", "ENOMEM") \
         X(MMAP, "mmap", "ENOMEM") \
@@ -167,7 +169,8 @@ static void share_counts(const char *file)
         struct stat st;
         void *p;
 
-        if (fd < 0 || fstat(fd, &st) != 0 || (st.st_size < (off_t)sizeof own && ftruncate(fd, sizeof own) != 0))
+        if (fd < 0 || fstat(fd, &st) != 0 ||
+            (st.st_size < (off_t)sizeof own && ftruncate(fd, sizeof own) != 0))
                 bad_order(file);
         p = mmap(NULL, sizeof own, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         close(fd);
@@ -179,7 +182,8 @@ static void share_counts(const char *file)
 /* Before other constructors, which may call the library. */
 static __attribute__((constructor(101))) void read_orders(void)
 {
-        const char *text = secure_getenv("RUNNEL_FAULT"), *file = secure_getenv("RUNNEL_FAULT_COUNTS");
+        const char *text = secure_getenv("RUNNEL_FAULT"),
+                   *file = secure_getenv("RUNNEL_FAULT_COUNTS");
 
         while (text && *text)
                 text = take_order(text);
@@ -206,10 +210,12 @@ static int fails(enum kind k)
         n = fetch_add(&count[k].calls, 1) + 1;
         if (n < order[k].from || n > order[k].to)
                 return 0;
-        if ((order[k].error == EINTR || k == WAIT) && (n - order[k].from) % 2 == 1)   /* nobody is interrupted for ever: every other call */
+        /* nobody is interrupted for ever: every other call */
+        if ((order[k].error == EINTR || k == WAIT) && (n - order[k].from) % 2 == 1)
                 return 0;
         if (fetch_add(&count[k].failed, 1) == 0)
-                say("runnel fault: %s: call %lu fails with error %d\n", own[k].name, (unsigned long)n, order[k].error);
+                say("runnel fault: %s: call %lu fails with error %d\n", own[k].name,
+                    (unsigned long)n, order[k].error);
         errno = order[k].error;
         return order[k].error;
 }
@@ -257,7 +263,8 @@ int rni_fault_munmap(void *p, size_t n)
 
 static enum kind kind_of_advice(long advice)
 {
-        return advice == 102 ? GUARD : advice == MADV_DONTNEED || advice == 24 ? DROP : ADVICE;   /* MADV_GUARD_INSTALL, MADV_DONTNEED_LOCKED */
+        /* MADV_GUARD_INSTALL, MADV_DONTNEED_LOCKED */
+        return advice == 102 ? GUARD : advice == MADV_DONTNEED || advice == 24 ? DROP : ADVICE;
 }
 
 int rni_fault_madvise(void *p, size_t n, int advice)
@@ -271,7 +278,8 @@ int rni_fault_open(const char *path, int flags, ...);
 int rni_fault_close(int fd);
 int rni_fault_stat(const char *path, struct stat *st);
 pid_t rni_fault_waitpid(pid_t pid, int *status, int options);
-int rni_fault_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **list);
+int rni_fault_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+                          struct addrinfo **list);
 
 int rni_fault_open(const char *path, int flags, ...)
 {
@@ -295,7 +303,8 @@ pid_t rni_fault_waitpid(pid_t pid, int *status, int options)
         return fails(WAITPID) ? -1 : waitpid(pid, status, options);
 }
 
-int rni_fault_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **list)
+int rni_fault_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+                          struct addrinfo **list)
 {
         int err = fails(RESOLVE);
 
@@ -306,13 +315,15 @@ int rni_fault_getaddrinfo(const char *host, const char *port, const struct addri
 
 /* -- threads: these return the error -- */
 
-int rni_fault_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
+int rni_fault_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *),
+                             void *arg);
 int rni_fault_pthread_getattr_np(pthread_t t, pthread_attr_t *attr);
 int rni_fault_pthread_key_create(pthread_key_t *key, void (*fn)(void *));
 int rni_fault_pthread_setspecific(pthread_key_t key, const void *value);
 int rni_fault_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 
-int rni_fault_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
+int rni_fault_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *),
+                             void *arg)
 {
         int err = fails(THREAD);
 
@@ -405,7 +416,8 @@ static enum kind kind_of(long nr, const long *a)
 
 long rni_fault_syscall(long nr, ...);
 
-/* By rni_sys alone, which passes six arguments always. An interrupted connect goes on by itself; a late wake is not lost. */
+/* By rni_sys alone, which passes six arguments always. An interrupted connect goes on by itself; a
+ * late wake is not lost. */
 long rni_fault_syscall(long nr, ...)
 {
         long a[6], r;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * Put in front of every file of the library by --enable-faults, and by nothing else: what can fail is called by way of fault.c, which
- * can be told to have the n-th call of a kind fail. Each name here is a macro with arguments, so that the C library's own declaration, which is read
- * later, becomes that of ours, and a struct or a member of the same name stays what it is. Invariant: no file but fault.c calls one of them
- * directly (tests/faults/complete.sh looks at the objects).
+ * Put in front of every file of the library by --enable-faults, and by nothing else: what can fail
+ * is called by way of fault.c, which can be told to have the n-th call of a kind fail. Each name
+ * here is a macro with arguments, so that the C library's own declaration, which is read later,
+ * becomes that of ours, and a struct or a member of the same name stays what it is. Invariant: no
+ * file but fault.c calls one of them directly (tests/faults/complete.sh looks at the objects).
  *
  * RUNNEL_FAULT=KIND:N[+][:ERROR][,...]   the N-th call of KIND fails, or all from it on; ERROR is one of the kind's, otherwise its first (EINTR+: every other call)
  * RUNNEL_FAULT_COUNTS=FILE               FILE is made a table of struct fault_count, right at any time, however the process ends

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * System calls on descriptors. SIGPIPE: sockets take MSG_NOSIGNAL, pipes RWF_NOSIGNAL (Linux 6.18); where
- * the kernel has none, the signal is blocked in this thread around the write and taken back if the write
- * made it. The process's disposition is never touched, nor a signal that was pending before. */
+ * System calls on descriptors. SIGPIPE: sockets take MSG_NOSIGNAL, pipes RWF_NOSIGNAL (Linux 6.18);
+ * where the kernel has none, the signal is blocked in this thread around the write and taken back
+ * if the write made it. The process's disposition is never touched, nor a signal that was pending
+ * before. */
 #include "sched/os/fdio.h"
 
 #include <fcntl.h>
@@ -70,7 +71,8 @@ int rni_fd_shut(int fd)
 ssize_t rni_os_read(enum rni_fd_kind kind, int fd, void *buf, size_t n)
 {
         if (kind >= RNI_FD_SOCKET)
-                return sys_again(SYS_recvfrom, fd, rni_ptr(buf), (long)(n < MOST ? n : MOST), MSG_DONTWAIT, 0, 0);
+                return sys_again(SYS_recvfrom, fd, rni_ptr(buf), (long)(n < MOST ? n : MOST),
+                                 MSG_DONTWAIT, 0, 0);
         return sys_again(SYS_read, fd, rni_ptr(buf), (long)(n < MOST ? n : MOST), 0, 0, 0);
 }
 
@@ -110,7 +112,8 @@ static ssize_t write_pipe(int fd, const void *buf, size_t n)
 
         if (load_rlx(&no_nosignal))   /* rlx: at worst it is tried again */
                 return write_blocking_sigpipe(fd, buf, n);
-        r = sys_again(SYS_pwritev2, fd, rni_ptr(&v), 1, -1, -1, RWF_NOSIGNAL);   /* -1: at the current position */
+        /* -1: at the current position */
+        r = sys_again(SYS_pwritev2, fd, rni_ptr(&v), 1, -1, -1, RWF_NOSIGNAL);
         if (r != -EOPNOTSUPP && r != -ENOSYS)
                 return r;
         store_rlx(&no_nosignal, 1);   /* rlx: as above */
@@ -122,7 +125,8 @@ ssize_t rni_os_write(enum rni_fd_kind kind, int fd, const void *buf, size_t n)
         if (n > MOST)
                 n = MOST;
         if (kind >= RNI_FD_SOCKET)
-                return sys_again(SYS_sendto, fd, rni_ptr(buf), (long)n, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0);
+                return sys_again(SYS_sendto, fd, rni_ptr(buf), (long)n, MSG_NOSIGNAL | MSG_DONTWAIT,
+                                 0, 0);
         if (kind == RNI_FD_PIPE)
                 return write_pipe(fd, buf, n);
         return sys_again(SYS_write, fd, rni_ptr(buf), (long)n, 0, 0, 0);
@@ -130,7 +134,9 @@ ssize_t rni_os_write(enum rni_fd_kind kind, int fd, const void *buf, size_t n)
 
 int rni_os_poll(int fd, bool in, bool out)
 {
-        struct pollfd p = { .fd = fd, .events = (short)((in ? POLLIN | POLLRDHUP : 0) | (out ? POLLOUT : 0)) };
+        struct pollfd p = {
+                .fd = fd, .events = (short)((in ? POLLIN | POLLRDHUP : 0) | (out ? POLLOUT : 0))
+        };
         struct timespec at_once = { 0, 0 };
         long r = sys_again(SYS_ppoll, rni_ptr(&p), 1, rni_ptr(&at_once), 0, 0, 0);
 
@@ -145,17 +151,20 @@ int rni_os_poll(int fd, bool in, bool out)
 
 ssize_t rni_os_recvfrom(int fd, void *buf, size_t n, struct sockaddr *from, socklen_t *len)
 {
-        return sys_again(SYS_recvfrom, fd, rni_ptr(buf), (long)n, MSG_DONTWAIT, rni_ptr(from), rni_ptr(len));
+        return sys_again(SYS_recvfrom, fd, rni_ptr(buf), (long)n, MSG_DONTWAIT, rni_ptr(from),
+                         rni_ptr(len));
 }
 
 ssize_t rni_os_sendto(int fd, const void *buf, size_t n, const struct sockaddr *to, socklen_t len)
 {
-        return sys_again(SYS_sendto, fd, rni_ptr(buf), (long)n, MSG_NOSIGNAL | MSG_DONTWAIT, rni_ptr(to), (long)len);
+        return sys_again(SYS_sendto, fd, rni_ptr(buf), (long)n, MSG_NOSIGNAL | MSG_DONTWAIT,
+                         rni_ptr(to), (long)len);
 }
 
 int rni_os_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
-        return (int)sys_again(SYS_accept4, fd, rni_ptr(addr), rni_ptr(len), SOCK_NONBLOCK | SOCK_CLOEXEC, 0, 0);
+        return (int)sys_again(SYS_accept4, fd, rni_ptr(addr), rni_ptr(len),
+                              SOCK_NONBLOCK | SOCK_CLOEXEC, 0, 0);
 }
 
 int rni_os_connect(int fd, const struct sockaddr *addr, socklen_t len)
@@ -182,7 +191,8 @@ int rni_os_connect_error(int fd)
 
 int rni_os_socket(int family, int type, int protocol)
 {
-        return (int)rni_sys(SYS_socket, family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol, 0, 0, 0);
+        return (int)rni_sys(SYS_socket, family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol, 0, 0,
+                            0);
 }
 
 int rni_os_bind(int fd, const struct sockaddr *addr, socklen_t len)

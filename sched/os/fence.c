@@ -24,13 +24,15 @@ void rni_fence_init(void)
                             membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
 }
 
-/* The kernel had no memory for its list of processors. The slow command needs none; where the kernel has not got that (nohz_full), memory comes back. The light side has no fence, so
- * there is no going on without one. */
+/* The kernel had no memory for its list of processors. The slow command needs none; where the
+ * kernel has not got that (nohz_full), memory comes back. The light side has no fence, so there is
+ * no going on without one. */
 static rni_cold void fence_otherwise(void)
 {
         long r;
 
-        while ((r = membarrier(MEMBARRIER_CMD_GLOBAL)) != 0 && (r = membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) != 0) {
+        while ((r = membarrier(MEMBARRIER_CMD_GLOBAL)) != 0 &&
+               (r = membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) != 0) {
                 if (r != -ENOMEM && r != -EAGAIN) {
                         struct rni_out o;
 

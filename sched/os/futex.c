@@ -7,7 +7,8 @@
 
 static long wait_until(const a32 *w, unsigned expect, int64_t t)
 {
-        struct { long sec, nsec; } ts = { (long)(t / 1000000000), (long)(t % 1000000000) };    /* this call's, whatever the C library's is */
+        /* this call's, whatever the C library's is */
+        struct { long sec, nsec; } ts = { (long)(t / 1000000000), (long)(t % 1000000000) };
 
         return rni_sys(SYS_futex, rni_ptr(w), FUTEX_WAIT_BITSET_PRIVATE, (long)expect, rni_ptr(&ts), 0,
                        (long)FUTEX_BITSET_MATCH_ANY);

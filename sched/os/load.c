@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * How the library came into the process: with the program, or later by dlopen. A library that the program needs, directly or
- * through others, was there before main; the loader's list says who needs whom. Called once, at boot. */
+ * How the library came into the process: with the program, or later by dlopen. A library that the
+ * program needs, directly or through others, was there before main; the loader's list says who
+ * needs whom. Called once, at boot. */
 #include "sched/os/sys.h"
 
 #include <link.h>

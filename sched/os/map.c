@@ -17,7 +17,8 @@ struct map_line {
         const char *path;
 };
 
-/* Reads the hexadecimal number at *s, which ends with the character `end`, and moves on behind that. */
+/* Reads the hexadecimal number at *s, which ends with the character `end`, and moves on behind
+ * that. */
 static bool hex(const char **s, char end, uint64_t *v)
 {
         const char *p = *s;
@@ -50,7 +51,8 @@ static bool parse(const char *s, struct map_line *l)
         l->readable = s[0] == 'r';
         l->writable = s[1] == 'w';
         s += 5;
-        if (!hex(&s, ' ', &l->offset) || !hex(&s, ':', &major) || !hex(&s, ' ', &minor) || !rni_text_u64(s, &l->inode))
+        if (!hex(&s, ' ', &l->offset) || !hex(&s, ':', &major) || !hex(&s, ' ', &minor) ||
+            !rni_text_u64(s, &l->inode))
                 return false;
         l->device = major << 32 | minor;
         s += strspn(s, "0123456789");

@@ -24,7 +24,8 @@ int   rni_vm_guard_mprotect(void *p, size_t size); /* PROT_NONE: costs VMAs */
 size_t rni_vm_max_maps(void);                      /* vm.max_map_count */
 /* rni_vm_drop for n regions of one size; ascending addresses are cheaper */
 void  rni_vm_drop_many(void *const *p, size_t n, size_t size);
-/* These two read the kernel's files into room of their own, as a goroutine's stack may be small: one caller at a time. */
+/* These two read the kernel's files into room of their own, as a goroutine's stack may be small:
+ * one caller at a time. */
 /* bytes that can still be made resident: min of MemAvailable, cgroup v1/v2 limits minus usage */
 uint64_t rni_vm_available(void);
 /* bytes of memory this process may ever have: the machine's, or the tightest cgroup limit */
@@ -60,12 +61,13 @@ static inline void rni_fence_light(void)
 /* affinity and ceil(cgroup quota), the minimum over all ancestors, at least 1 */
 int  rni_cpu_count(void);
 void rni_cpu_yield(void);                          /* sched_yield */
-/* for the tries-th try (from 1) to see another thread do a few instructions, which may have lost its processor */
+/* for the tries-th try (from 1) to see another thread do a few instructions, which may have lost
+ * its processor */
 void rni_cpu_wait(unsigned tries);
 
 /* -- thread.c -- */
-/* detached; 0 or -errno (-EAGAIN: no more threads, and none came free in 0.2 s). mask_all: all signals blocked (helpers);
- * otherwise the mask of the thread that called rni_os_init */
+/* detached; 0 or -errno (-EAGAIN: no more threads, and none came free in 0.2 s). mask_all: all
+ * signals blocked (helpers); otherwise the mask of the thread that called rni_os_init */
 int  rni_thread_start(void *(*fn)(void *), void *arg, size_t stack, bool mask_all);
 int  rni_thread_id(void);                          /* gettid */
 /* is this the thread that main() was called on? */

@@ -118,6 +118,7 @@ void rni_os_exit(int status)
 
         __gcov_dump();
 #endif
-        rni_sys(SYS_exit_group, status, 0, 0, 0, 0, 0);   /* not _exit, which sanitizers make wait */
+        rni_sys(SYS_exit_group, status, 0, 0, 0, 0, 0);   /* not _exit, which sanitizers make
+                                                           * wait */
         __builtin_unreachable();
 }

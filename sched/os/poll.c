@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * epoll and eventfd. A wait takes its deadline in nanoseconds where the kernel can (epoll_pwait2, Linux
- * 5.11); elsewhere it is rounded up to milliseconds, so that no wait ends early. */
+ * epoll and eventfd. A wait takes its deadline in nanoseconds where the kernel can (epoll_pwait2,
+ * Linux 5.11); elsewhere it is rounded up to milliseconds, so that no wait ends early. */
 #include "sched/os/poll.h"
 
 #include <sys/epoll.h>
@@ -9,7 +9,8 @@
 #include "sched/os/sys.h"
 
 _Static_assert(sizeof(struct rni_event) == sizeof(struct epoll_event), "ours is the kernel's");
-_Static_assert(offsetof(struct rni_event, data) == offsetof(struct epoll_event, data), "ours is the kernel's");
+_Static_assert(offsetof(struct rni_event, data) == offsetof(struct epoll_event, data),
+               "ours is the kernel's");
 _Static_assert((int)RNI_EV_IN == EPOLLIN && (int)RNI_EV_PRI == EPOLLPRI && (int)RNI_EV_OUT == EPOLLOUT &&
                (int)RNI_EV_ERR == EPOLLERR && (int)RNI_EV_HUP == EPOLLHUP && (int)RNI_EV_RDHUP == EPOLLRDHUP,
                "ours are the kernel's");
@@ -74,7 +75,8 @@ int rni_poller_wait(int set, struct rni_event *ev, int n, int64_t until)
         ts.sec = ns / 1000000000;
         ts.nsec = ns % 1000000000;
         r = rni_sys(SYS_epoll_pwait2, set, rni_ptr(ev), n, rni_ptr(&ts), 0, 0);
-        if (r != -ENOSYS && r != -EPERM)        /* older seccomp filters say so to what they do not know; epoll itself never does here */
+        if (r != -ENOSYS && r != -EPERM)        /* older seccomp filters say so to what they do not
+                                                 * know; epoll itself never does here */
                 return (int)r;
         store_rlx(&no_pwait2, 1);   /* rlx: as above */
         return wait_ms(set, ev, n, ns);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The kernel's readiness queue (epoll) and the word that ends a wait on it (an eventfd). Results are
- * 0, a count, or -errno. Callers: core/netpoll, core/polldesc. */
+ * The kernel's readiness queue (epoll) and the word that ends a wait on it (an eventfd). Results
+ * are 0, a count, or -errno. Callers: core/netpoll, core/polldesc. */
 #ifndef RNI_OS_POLL_H
 #define RNI_OS_POLL_H
 
@@ -16,7 +16,14 @@ struct rni_event {
 };
 #endif
 
-enum rni_ev { RNI_EV_IN = 1, RNI_EV_PRI = 2, RNI_EV_OUT = 4, RNI_EV_ERR = 8, RNI_EV_HUP = 16, RNI_EV_RDHUP = 0x2000 };
+enum rni_ev {
+        RNI_EV_IN = 1,
+        RNI_EV_PRI = 2,
+        RNI_EV_OUT = 4,
+        RNI_EV_ERR = 8,
+        RNI_EV_HUP = 16,
+        RNI_EV_RDHUP = 0x2000
+};
 
 int rni_poller_new(void);                                  /* a set; close-on-exec */
 /* both directions, edge-triggered. -EPERM: fd is nothing that can be waited for */

@@ -8,8 +8,9 @@
 #include <string.h>
 
 #if RNI_TSAN
-/* TSan's sigaction has a handler wait until its thread calls a function that it intercepts, which an idle M never does. Ours touch nothing that it watches, so they go past it: to what
- * glibc exports besides. */
+/* TSan's sigaction has a handler wait until its thread calls a function that it intercepts, which
+ * an idle M never does. Ours touch nothing that it watches, so they go past it: to what glibc
+ * exports besides. */
 int __sigaction(int sig, const struct sigaction *sa, struct sigaction *old);
 #define set_action __sigaction
 #else
@@ -20,7 +21,8 @@ bool rni_sig_is_default(int sig)
 {
         struct sigaction now;
         int keep = errno;
-        bool is = set_action(sig, NULL, &now) == 0 && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL;
+        bool is = set_action(sig, NULL, &now) == 0 && !(now.sa_flags & SA_SIGINFO) &&
+                  now.sa_handler == SIG_DFL;
 
         errno = keep;
         return is;
@@ -74,7 +76,8 @@ void rni_sig_listen(uint64_t set)
  * back by itself. */
 static bool is_fault(int sig, const siginfo_t *si)
 {
-        return si->si_code > 0 && (sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE || sig == SIGILL || sig == SIGTRAP);
+        return si->si_code > 0 && (sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE ||
+                                   sig == SIGILL || sig == SIGTRAP);
 }
 
 /* The default action. Some signals only stop the process or do nothing: then our handler is put

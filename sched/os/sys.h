@@ -35,8 +35,8 @@ void rni_vm_init(void);
 void rni_fence_init(void);
 void rni_thread_init(void);
 
-/* -- text.c: files of the kernel, read without stdio or malloc, into room that the caller has: a goroutine's stack may be too small for it.
- * root is put before every path: "" but in tests. -- */
+/* -- text.c: files of the kernel, read without stdio or malloc, into room that the caller has: a
+ * goroutine's stack may be too small for it. root is put before every path: "" but in tests. -- */
 struct rni_lines {
         int fd;
         unsigned n, pos;
@@ -44,7 +44,8 @@ struct rni_lines {
 };
 /* longer paths and lines count as not there */
 enum { RNI_PATH = 512 };
-_Static_assert(sizeof ((struct rni_lines *)NULL)->buf == 2 * RNI_PATH, "a path is put together there before there are lines");
+_Static_assert(sizeof((struct rni_lines *)NULL)->buf == 2 * RNI_PATH,
+               "a path is put together there before there are lines");
 bool rni_lines_open(struct rni_lines *l, const char *root, const char *path);
 /* without the newline; cut off at cap - 1 */
 bool rni_lines_next(struct rni_lines *l, char *line, size_t cap);
@@ -62,7 +63,8 @@ bool rni_text_join(char *out, size_t cap, const char *a, const char *b);
 struct rni_place {
         char path[RNI_PATH];            /* its group, as seen from the hierarchy's root */
         char dir[2 * RNI_PATH];         /* that group's directory; later its ancestors' */
-        size_t base;                    /* length of the mount point in dir; 0 = hierarchy not found */
+        size_t base;                    /* length of the mount point in dir; 0 = hierarchy not
+                                         * found */
         bool grouped;
 };
 /* What looking takes: 6 KiB. */
@@ -72,7 +74,8 @@ struct rni_groups {
         struct rni_place at[2];
 };
 /* "key number" or "key: number" lines; text.c */
-bool     rni_text_key(struct rni_groups *room, const char *root, const char *path, const char *key, uint64_t *v);
+bool rni_text_key(struct rni_groups *room, const char *root, const char *path, const char *key,
+                  uint64_t *v);
 /* ceil of the smallest quota on the way up; 0 = none */
 int      rni_cgroup_cpus(struct rni_groups *room, const char *root);
 /* bytes left under the tightest limit, UINT64_MAX = none; *limit: the smallest limit */

@@ -63,7 +63,8 @@ bool rni_lines_next(struct rni_lines *l, char *line, size_t cap)
 
 bool rni_text_head(const char *path, char *text, size_t cap)
 {
-        long n = -1, fd = rni_sys(SYS_openat, AT_FDCWD, rni_ptr(path), O_RDONLY | O_CLOEXEC, 0, 0, 0);
+        long n = -1,
+             fd = rni_sys(SYS_openat, AT_FDCWD, rni_ptr(path), O_RDONLY | O_CLOEXEC, 0, 0, 0);
 
         if (fd < 0)
                 return false;
@@ -102,7 +103,8 @@ bool rni_text_u64(const char *s, uint64_t *v)
         return true;
 }
 
-bool rni_text_key(struct rni_groups *room, const char *root, const char *path, const char *key, uint64_t *v)
+bool rni_text_key(struct rni_groups *room, const char *root, const char *path, const char *key,
+                  uint64_t *v)
 {
         char *line = room->line;
         size_t n = strlen(key);

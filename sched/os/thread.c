@@ -20,7 +20,8 @@
 enum { CREATE_TRIES = 20 };
 typedef void *start_fn(void *);
 
-/* The number of threads is limited for the user or the group, and others end some. Go tries as often and as long: 0.2 s. */
+/* The number of threads is limited for the user or the group, and others end some. Go tries as
+ * often and as long: 0.2 s. */
 static int create(const pthread_attr_t *attr, start_fn *fn, void *arg)
 {
         pthread_t t;
@@ -52,8 +53,8 @@ static int create_detached(start_fn *fn, void *arg, size_t stack)
         return r;
 }
 
-/* Of the thread that booted the runtime. Ms run with it, whoever starts them: what they block their children would inherit, and be
- * deaf to SIGTERM. */
+/* Of the thread that booted the runtime. Ms run with it, whoever starts them: what they block their
+ * children would inherit, and be deaf to SIGTERM. */
 static sigset_t first_mask;
 
 void rni_thread_init(void)
@@ -67,7 +68,8 @@ int rni_thread_start(start_fn *fn, void *arg, size_t stack, bool mask_all)
         sigset_t all, old;
 
         sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, mask_all ? &all : &first_mask, &old);      /* inherited: it never runs with another */
+        /* inherited: it never runs with another */
+        pthread_sigmask(SIG_SETMASK, mask_all ? &all : &first_mask, &old);
         r = create_detached(fn, arg, stack);
         pthread_sigmask(SIG_SETMASK, &old, NULL);
         errno = keep;
@@ -131,13 +133,16 @@ int rni_thread_on_fork(void (*fn)(void))
         return -pthread_atfork(NULL, NULL, fn);
 }
 
-/* The initial thread's: the C library would look it up in /proc/self/maps, which takes as long as all of our start. On top of it the kernel puts the name of the program and a word of zeroes. */
+/* The initial thread's: the C library would look it up in /proc/self/maps, which takes as long as
+ * all of our start. On top of it the kernel puts the name of the program and a word of zeroes. */
 static bool initial_stack(void **lo, void **hi)
 {
-        const char *name = (const char *)getauxval(AT_EXECFN);  /* NOLINT: an address, by the kernel's interface */
+        const char *name = (const char *)getauxval(AT_EXECFN);  /* NOLINT: an address, by the
+                                                                 * kernel's interface */
         struct rlimit size;
 
-        if (!name || !rni_thread_initial() || getrlimit(RLIMIT_STACK, &size) != 0 || size.rlim_cur == RLIM_INFINITY)
+        if (!name || !rni_thread_initial() || getrlimit(RLIMIT_STACK, &size) != 0 ||
+            size.rlim_cur == RLIM_INFINITY)
                 return false;
         *hi = (void *)(((uintptr_t)name + strlen(name)) / rni_page * rni_page + rni_page);
         *lo = (char *)*hi - size.rlim_cur / rni_page * rni_page;
@@ -216,7 +221,8 @@ int rni_thread_altstack(void)
                 return -ENOMEM;
         r = rni_vm_guard_mprotect(p, rni_page);
         if (r == 0)
-                r = rni_thread_on_exit(altstack_end, p);        /* first, for it may be refused; until then nothing is noted */
+                r = rni_thread_on_exit(altstack_end, p);        /* first, for it may be refused;
+                                                                 * until then nothing is noted */
         if (r != 0)
                 rni_vm_free(p, rni_page + size);
         else
@@ -228,7 +234,13 @@ int rni_thread_altstack(void)
 /* Threads by their directory entries; 0 when there is no /proc. */
 static size_t count_entries(void)
 {
-        struct entry { uint64_t ino; int64_t off; unsigned short len; unsigned char type; char name[]; };
+        struct entry {
+                uint64_t ino;
+                int64_t off;
+                unsigned short len;
+                unsigned char type;
+                char name[];
+        };
         rni_aligned(8) char buf[2048];
         size_t count = 0;
         long n, fd = rni_sys(SYS_openat, AT_FDCWD, rni_ptr("/proc/self/task"),
@@ -247,7 +259,8 @@ static size_t count_links(void)
 {
         struct stat st;
         int keep = errno;
-        size_t n = stat("/proc/self/task", &st) == 0 && st.st_nlink > 2 ? (size_t)st.st_nlink - 2 : 0;
+        size_t n = stat("/proc/self/task", &st) == 0 && st.st_nlink > 2 ? (size_t)st.st_nlink - 2
+                                                                        : 0;
 
         errno = keep;
         return n;
@@ -265,7 +278,8 @@ size_t rni_task_count(void)
         for (int i = 0; i < 3; i++) {
                 size_t before = count_links(), entries = count_entries();
                 if (entries > 0 && before == entries && entries == count_links()) {
-                        store_rlx(&links_tell, 1);      /* read by later calls; guards no other data */
+                        store_rlx(&links_tell, 1);      /* read by later calls; guards no other
+                                                         * data */
                         return entries;
                 }
                 n = entries;
@@ -277,7 +291,8 @@ size_t rni_task_count(void)
 
 int64_t rni_thread_cpu(int tid)
 {
-        clockid_t id = (clockid_t)(~(unsigned)tid << 3 | 6);    /* the kernel's encoding of "this thread's processor time" */
+        clockid_t id = (clockid_t)(~(unsigned)tid << 3 | 6);    /* the kernel's encoding of "this
+                                                                 * thread's processor time" */
         struct timespec ts;
         int keep = errno, r = clock_gettime(id, &ts);
 

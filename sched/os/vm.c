@@ -32,8 +32,8 @@ size_t rni_page = 4096;
  * works. */
 static a32 self_pidfd = (unsigned)PIDFD_OF_SELF;
 
-/* An emulator may take every advice for a hint, ignore it and say that it was followed, even one that no kernel has. Then only advice
- * that it does know, MADV_DONTNEED, is believed. */
+/* An emulator may take every advice for a hint, ignore it and say that it was followed, even one
+ * that no kernel has. Then only advice that it does know, MADV_DONTNEED, is believed. */
 static bool advice_counts = true;       /* set once, by rni_vm_init */
 
 void rni_vm_init(void)
@@ -43,19 +43,23 @@ void rni_vm_init(void)
         rni_page = (size_t)sysconf(_SC_PAGESIZE);
         advice_counts = madvise(NULL, 0, -1) != 0;
         errno = keep;
-        if (rni_tool_on_valgrind())             /* it warns about a system call that it does not know */
-                store_rlx(&self_pidfd, (unsigned)PIDFD_NONE);   /* before there is a second thread */
+        if (rni_tool_on_valgrind())             /* it warns about a system call that it does not
+                                                 * know */
+                store_rlx(&self_pidfd, (unsigned)PIDFD_NONE);   /* before there is a second
+                                                                 * thread */
 }
 
 void *rni_vm_reserve(size_t size)
 {
         int keep = errno;
-        void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
         if (p == MAP_FAILED)
                 p = NULL;
         else
-                madvise(p, size, MADV_NOHUGEPAGE);      /* a huge page would make 2 MiB resident for the first byte */
+                madvise(p, size, MADV_NOHUGEPAGE);      /* a huge page would make 2 MiB resident for
+                                                         * the first byte */
         errno = keep;
         return p;
 }
@@ -75,14 +79,18 @@ void rni_vm_drop(void *p, size_t size)
 {
         int keep = errno;
 
-        if (madvise(p, size, MADV_DONTNEED) != 0 && (!advice_counts || madvise(p, size, MADV_DONTNEED_LOCKED) != 0))
-                memset(p, 0, size);             /* mlocked on an old kernel: the pages stay, but read as zero */
+        if (madvise(p, size, MADV_DONTNEED) != 0 &&
+            (!advice_counts || madvise(p, size, MADV_DONTNEED_LOCKED) != 0))
+                memset(p, 0, size);             /* mlocked on an old kernel: the pages stay, but
+                                                 * read as zero */
         errno = keep;
 }
 
 int rni_vm_guard_light(void *p, size_t size)
 {
-        long r = advice_counts ? rni_sys(SYS_madvise, rni_ptr(p), (long)size, MADV_GUARD_INSTALL, 0, 0, 0) : -EINVAL;
+        long r = advice_counts
+                         ? rni_sys(SYS_madvise, rni_ptr(p), (long)size, MADV_GUARD_INSTALL, 0, 0, 0)
+                         : -EINVAL;
 
         return (int)r;
 }
@@ -99,7 +107,8 @@ int rni_vm_guard_mprotect(void *p, size_t size)
 static bool next_pidfd(unsigned refused)
 {
         if (refused == (unsigned)PIDFD_OF_SELF) {
-                long fd = rni_sys(SYS_pidfd_open, getpid(), 0, 0, 0, 0, 0);      /* close-on-exec by itself */
+                /* close-on-exec by itself */
+                long fd = rni_sys(SYS_pidfd_open, getpid(), 0, 0, 0, 0, 0);
                 unsigned next = fd >= 0 ? (unsigned)fd : (unsigned)PIDFD_NONE;
                 if (!cas(&self_pidfd, refused, next) && fd >= 0)
                         rni_sys(SYS_close, fd, 0, 0, 0, 0, 0);
@@ -115,7 +124,8 @@ static size_t advise_vectors(struct iovec *v, size_t n, int advice)
         size_t done = 0;
 
         while (n > 0) {
-                unsigned fd = load_rlx(&self_pidfd);            /* any value serves: it only names us */
+                unsigned fd = load_rlx(&self_pidfd);            /* any value serves: it only names
+                                                                 * us */
                 long r;
                 if (fd == (unsigned)PIDFD_NONE)
                         return done;
@@ -169,7 +179,8 @@ int rni_vm_guard_light_many(void *const *p, size_t n, size_t size)
 {
         int r = 0;
 
-        for (size_t i = advice_counts ? advise_many(p, n, size, MADV_GUARD_INSTALL) : 0; i < n && r == 0; i++)
+        for (size_t i = advice_counts ? advise_many(p, n, size, MADV_GUARD_INSTALL) : 0;
+             i < n && r == 0; i++)
                 r = rni_vm_guard_light(p[i], size);
         return r;
 }
@@ -185,7 +196,8 @@ size_t rni_vm_max_maps(void)
         char line[32];
         uint64_t n;
 
-        if (rni_text_head("/proc/sys/vm/max_map_count", line, sizeof line) && rni_text_u64(line, &n))
+        if (rni_text_head("/proc/sys/vm/max_map_count", line, sizeof line) &&
+            rni_text_u64(line, &n))
                 return (size_t)n;
         return 65530;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A burst of goroutines ends: its memory goes back to the system without anybody asking, descriptors and caches of idle processors too, and the next burst runs as the
- * first one did. How soon is for the benchmarks; here somebody waits until it has. */
+ * A burst of goroutines ends: its memory goes back to the system without anybody asking,
+ * descriptors and caches of idle processors too, and the next burst runs as the first one did. How
+ * soon is for the benchmarks; here somebody waits until it has. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 #include "tests/support/machine.h"
@@ -45,7 +46,8 @@ static void comes_and_goes(struct burst *b, int i)
         if (b->deep)
                 use_stack();
         rn_wg_done(&b->here);
-        if (i % 8 == 0 && rn_recv_until(rn_deadline(100000), b->gate, &none) != 0)   /* leaves a stale timer now and then */
+        /* leaves a stale timer now and then */
+        if (i % 8 == 0 && rn_recv_until(rn_deadline(100000), b->gate, &none) != 0)
                 atomic_fetch_add(&b->slept, 1);
         rn_wait(b->gate);
         rn_wg_done(&b->gone);
@@ -68,13 +70,15 @@ static void run(int n, const rn_attr *attr, bool deep)
 
 static void goes_down_after(int n, const rn_attr *attr, bool deep)
 {
-        static size_t before;   /* of them all: the last burst of one is not yet gone when the next begins */
+        static size_t before;   /* of them all: the last burst of one is not yet gone when the next
+                                 * begins */
 
         if (!before)
                 before = resident();
         run(n, attr, deep);
         run(n, attr, deep);
-        if (rn_maxprocs(0) != 2 || emulated())   /* it takes seconds; and an emulator's own tables grow */
+        if (rn_maxprocs(0) != 2 || emulated())   /* it takes seconds; and an emulator's own tables
+                                                  * grow */
                 return;
         while (resident() > before + before / 5 + (512 << 10))
                 rn_sleep(20 * RN_MSEC);

@@ -272,7 +272,8 @@ static struct block block_of(uint64_t n)
         return b;
 }
 
-static __attribute__((noinline)) void send_from_depth(rn_send_chan(struct block) c, int depth, uint64_t n)
+static __attribute__((noinline)) void send_from_depth(rn_send_chan(struct block) c, int depth,
+                                                      uint64_t n)
 {
         volatile char here[1024];
 
@@ -373,7 +374,9 @@ static void ask(rn_send_chan(struct request) out, int id, int n, bool by_select)
 
                 *q = id * n + i;
                 if (by_select)
-                        CHECK_EQ(rn_select(rn_on_send(out, { q, rn_ref(answer) }), rn_on_signal(idle)), 0);
+                        CHECK_EQ(rn_select(rn_on_send(out, { q, rn_ref(answer) }),
+                                           rn_on_signal(idle)),
+                                 0);
                 else
                         rn_send(out, { q, rn_ref(answer) });
                 if (CHECK(rn_recv(answer, &a)))
@@ -557,7 +560,8 @@ static void waiting_allocates_nothing(void)
         atomic_store(&behave_counting, 1);
         round_trips(there, back, idle, 10000);
         atomic_store(&behave_counting, 0);
-        CHECK(atomic_load(&behave_allocations) < 100);    /* threads that the scheduler starts take a few each */
+        CHECK(atomic_load(&behave_allocations) < 100);    /* threads that the scheduler starts take
+                                                           * a few each */
         rn_close(idle);
         rn_wg_wait(&wg);
         rn_unref(there);

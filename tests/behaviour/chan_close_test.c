@@ -114,13 +114,15 @@ static void close_wakes_all_waiting_receivers(void)
         }
 }
 
-static void select_three(rn_recv_chan(int) a, rn_recv_chan(int) b, rn_recv_chan(int) c, atomic_int *chosen)
+static void select_three(rn_recv_chan(int) a, rn_recv_chan(int) b, rn_recv_chan(int) c,
+                         atomic_int *chosen)
 {
         int i, x = 9;
         bool ok = true;
 
         rn_set_name("select_three");
-        i = rn_select(rn_on_recv_ok(a, &x, &ok), rn_on_recv_ok(b, &x, &ok), rn_on_recv_ok(c, &x, &ok));
+        i = rn_select(rn_on_recv_ok(a, &x, &ok), rn_on_recv_ok(b, &x, &ok),
+                      rn_on_recv_ok(c, &x, &ok));
         CHECK(!ok && x == 0);
         atomic_fetch_add(&chosen[i], 1);
 }
@@ -413,7 +415,8 @@ static void chaos_closer(void *arg)
         rn_close(s->c);
 }
 
-static void close_under_load(enum behave_kind senders, enum behave_kind receivers, enum behave_kind closer)
+static void close_under_load(enum behave_kind senders, enum behave_kind receivers,
+                             enum behave_kind closer)
 {
         for (int cap = 0; cap < 4; cap += 3) {
                 struct chaos s = { .c = rn_make(int, cap) };

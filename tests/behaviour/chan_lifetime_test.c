@@ -76,10 +76,13 @@ static void wait_on_orphan(void *arg)
                 CHECK_EQ(rn_send_for(o.patience, o.c, 1), -ETIMEDOUT);
                 break;
         case 2:
-                CHECK_EQ(rn_select_for(o.patience, rn_on_recv(o.c, &v), rn_on_recv(o.d, &v)), RN_TIMEOUT);
+                CHECK_EQ(rn_select_for(o.patience, rn_on_recv(o.c, &v), rn_on_recv(o.d, &v)),
+                         RN_TIMEOUT);
                 break;
         default:
-                CHECK_EQ(rn_select_for(o.patience, rn_on_send(o.c, 1), rn_on_send(o.d, 2), rn_on_send(o.c, 3)), RN_TIMEOUT);
+                CHECK_EQ(rn_select_for(o.patience, rn_on_send(o.c, 1), rn_on_send(o.d, 2),
+                                       rn_on_send(o.c, 3)),
+                         RN_TIMEOUT);
                 break;
         }
         CHECK_EQ(v, 9);
@@ -186,7 +189,9 @@ static void recv_and_unref(void *arg)
 static void last_pairs(enum behave_kind sender, enum behave_kind receiver, int rounds)
 {
         for (int i = 0; i < rounds; i++) {
-                struct last l = { .c = rn_make(int, i % 3), .n = 1 + i % 4, .select = i & 1, .close = i & 2 };
+                struct last l = {
+                        .c = rn_make(int, i % 3), .n = 1 + i % 4, .select = i & 1, .close = i & 2
+                };
                 rn_wg wg = { { 0 } };
 
                 rn_ref(l.c);
@@ -223,7 +228,8 @@ static void closer_may_unref_right_after_close(void)
 
                 for (int j = 0; j < 5; j++) {
                         rn_ref(l.c);
-                        behave_go(i % 20 == 19 && j == 4 ? THREAD : GOROUTINE, &wg, wait_for_close_and_unref, &l);
+                        behave_go(i % 20 == 19 && j == 4 ? THREAD : GOROUTINE, &wg,
+                                  wait_for_close_and_unref, &l);
                 }
                 rn_close(l.c);
                 rn_unref(l.c);
@@ -295,7 +301,8 @@ static void pass_owner(rn_chan(rn_chan(int)) in, rn_chan(rn_chan(int)) out)
 
 static void reference_travels_through_channels(void)
 {
-        rn_chan(rn_chan(int)) a = rn_make(rn_chan(int), 0), b = rn_make(rn_chan(int), 3), d = rn_make(rn_chan(int), 0);
+        rn_chan(rn_chan(int)) a = rn_make(rn_chan(int), 0), b = rn_make(rn_chan(int), 3),
+                              d = rn_make(rn_chan(int), 0);
         rn_wg wg = { { 0 } };
 
         rn_wg_go(&wg, pass_owner, a, b);

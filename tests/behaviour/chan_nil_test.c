@@ -166,7 +166,8 @@ static void nil_case_is_never_chosen(void)
                 CHECK_EQ(v, i);
         }
         CHECK_EQ(w, 9);
-        CHECK_EQ(rn_try_select(rn_on_recv(nil, &w), rn_on_send(nil, 1), rn_on_recv(c, &v)), RN_DEFAULT);
+        CHECK_EQ(rn_try_select(rn_on_recv(nil, &w), rn_on_send(nil, 1), rn_on_recv(c, &v)),
+                 RN_DEFAULT);
         CHECK_EQ(rn_try_select(rn_on_recv(nil, &w)), RN_DEFAULT);
         CHECK_EQ(rn_try_select(rn_on_send(nil, 1)), RN_DEFAULT);
         CHECK(w == 9 && v == 99);
@@ -213,9 +214,13 @@ static void destination_of_a_case_that_is_not_ready_is_not_written(void)
         bool ok = true, ok2 = false;
         int v = 9, w = 8;
 
-        CHECK_EQ(rn_try_select(rn_on_recv_ok(nil, &v, &ok), rn_on_recv_ok(empty, &w, &ok2)), RN_DEFAULT);
-        CHECK_EQ(rn_select_until(0, rn_on_recv_ok(nil, &v, &ok), rn_on_recv_ok(empty, &w, &ok2)), RN_TIMEOUT);
-        CHECK_EQ(rn_select_for(RN_MSEC, rn_on_recv_ok(nil, &v, &ok), rn_on_recv_ok(empty, &w, &ok2)), RN_TIMEOUT);
+        CHECK_EQ(rn_try_select(rn_on_recv_ok(nil, &v, &ok), rn_on_recv_ok(empty, &w, &ok2)),
+                 RN_DEFAULT);
+        CHECK_EQ(rn_select_until(0, rn_on_recv_ok(nil, &v, &ok), rn_on_recv_ok(empty, &w, &ok2)),
+                 RN_TIMEOUT);
+        CHECK_EQ(
+                rn_select_for(RN_MSEC, rn_on_recv_ok(nil, &v, &ok), rn_on_recv_ok(empty, &w, &ok2)),
+                RN_TIMEOUT);
         CHECK_EQ(rn_try_recv(empty, &w), -EAGAIN);
         CHECK_EQ(rn_recv_for(RN_MSEC, empty, &w), -ETIMEDOUT);
         CHECK(v == 9 && w == 8 && ok && !ok2);

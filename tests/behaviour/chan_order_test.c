@@ -337,7 +337,8 @@ static void all_before_a_send_is_seen_by_its_receiver(void)
 {
         for (int cap = 0; cap < 3; cap++) {
                 for (enum behave_kind kind = 0; kind < BEHAVE_KINDS; kind++) {
-                        struct shared s = { rn_make(int, cap), rn_make(int, cap), 0, BEHAVE_SCALE(500) };
+                        struct shared s = { rn_make(int, cap), rn_make(int, cap), 0,
+                                            BEHAVE_SCALE(500) };
                         rn_wg wg = { { 0 } };
 
                         behave_go(kind, &wg, write_then_send, &s);

@@ -285,7 +285,8 @@ static void racing_sender(void *arg)
                 int v = id * r->n + i, got;
 
                 if (r->select) {
-                        got = rn_select_until(about_now(&random), rn_on_send(r->c, v), rn_on_send(r->d, v));
+                        got = rn_select_until(about_now(&random), rn_on_send(r->c, v),
+                                              rn_on_send(r->d, v));
                         CHECK(got == 0 || got == 1 || got == RN_TIMEOUT);
                         got = got == RN_TIMEOUT ? -ETIMEDOUT : 0;
                 } else {
@@ -309,7 +310,8 @@ static void racing_receiver(void *arg)
                 int v = -1, got;
 
                 if (r->select) {
-                        got = rn_select_until(about_now(&random), rn_on_recv_ok(r->c, &v, &ok), rn_on_recv(r->d, &v));
+                        got = rn_select_until(about_now(&random), rn_on_recv_ok(r->c, &v, &ok),
+                                              rn_on_recv(r->d, &v));
                         got = got == RN_TIMEOUT ? -ETIMEDOUT : ok;
                 } else {
                         got = rn_recv_until(about_now(&random), r->c, &v);
@@ -325,7 +327,8 @@ static void racing_receiver(void *arg)
         }
 }
 
-static void race_with_deadline(int cap, int select, enum behave_kind senders, enum behave_kind receivers)
+static void race_with_deadline(int cap, int select, enum behave_kind senders,
+                               enum behave_kind receivers)
 {
         struct race r = { .c = rn_make(int, cap), .d = rn_make(int, 0), .select = select };
         rn_wg out = { { 0 } }, in = { { 0 } };
@@ -349,14 +352,16 @@ static void value_or_timeout_never_both_and_never_lost(void)
 {
         for (int cap = 0; cap < 3; cap += 2)
                 for (int kinds = 0; kinds < 4; kinds++)
-                        race_with_deadline(cap, 0, kinds & 1 ? THREAD : GOROUTINE, kinds & 2 ? THREAD : GOROUTINE);
+                        race_with_deadline(cap, 0, kinds & 1 ? THREAD : GOROUTINE,
+                                           kinds & 2 ? THREAD : GOROUTINE);
 }
 
 static void select_chooses_a_case_or_times_out_never_both(void)
 {
         for (int cap = 0; cap < 3; cap += 2)
                 for (int kinds = 0; kinds < 4; kinds++)
-                        race_with_deadline(cap, 1, kinds & 1 ? THREAD : GOROUTINE, kinds & 2 ? THREAD : GOROUTINE);
+                        race_with_deadline(cap, 1, kinds & 1 ? THREAD : GOROUTINE,
+                                           kinds & 2 ? THREAD : GOROUTINE);
 }
 
 /* -- the stack of a goroutine that is gone -- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Cond: a signal wakes the one who has waited longest, a broadcast all, nothing else anybody; the object may be gone once the
- * last has been woken. From goroutines and from plain threads. Deadlines that pass are in cond_until_test.c, a wait without the
- * lock in tests/crash. */
+ * Cond: a signal wakes the one who has waited longest, a broadcast all, nothing else anybody; the
+ * object may be gone once the last has been woken. From goroutines and from plain threads.
+ * Deadlines that pass are in cond_until_test.c, a wait without the lock in tests/crash. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -190,7 +190,8 @@ static void wait_unlocks_and_locks_again(void)
         CHECK_EQ(r.awake, 1);
 }
 
-/* Go's own: three take turns by the value of x alone, and a wait that returned for nothing would see another. */
+/* Go's own: three take turns by the value of x alone, and a wait that returned for nothing would
+ * see another. */
 struct turns {
         rn_mutex mu;
         rn_cond c;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Cond, waits until a time that comes: none returns early, the lock is held again, and who has left takes no signal with it. From
- * goroutines and from plain threads. */
+ * Cond, waits until a time that comes: none returns early, the lock is held again, and who has left
+ * takes no signal with it. From goroutines and from plain threads. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -157,7 +157,8 @@ static void come_and_go_in_the_storm(void *arg)
 
         rn_mutex_lock(&s->mu);
         while (!s->over) {
-                if (rn_cond_wait_until(&s->c, &s->mu, rn_deadline(behave_below(&random, 60) * RN_USEC)) == 0)
+                if (rn_cond_wait_until(&s->c, &s->mu,
+                                       rn_deadline(behave_below(&random, 60) * RN_USEC)) == 0)
                         s->woken++;
                 else
                         s->timed_out++;
@@ -169,8 +170,8 @@ static void come_and_go_in_the_storm(void *arg)
         rn_mutex_unlock(&s->mu);
 }
 
-/* Each signal is given while one who stays is in the queue for certain: of those not more than the signals that nobody has
- * answered yet can be on their way out. So each must wake exactly one. */
+/* Each signal is given while one who stays is in the queue for certain: of those not more than the
+ * signals that nobody has answered yet can be on their way out. So each must wake exactly one. */
 static void signal_in_the_storm(void *arg)
 {
         struct storm *s = arg;
@@ -228,7 +229,8 @@ struct mixed {
         long counted;
 };
 
-/* A goroutine has one place to wait at: what it waited for before, and its timer, must leave no trace there. */
+/* A goroutine has one place to wait at: what it waited for before, and its timer, must leave no
+ * trace there. */
 static void wait_for_one_thing_after_another(void *arg)
 {
         struct mixed *x = arg;
@@ -236,11 +238,13 @@ static void wait_for_one_thing_after_another(void *arg)
 
         for (int i = 0; i < x->rounds; i++) {
                 rn_mutex_lock(&x->mu);
-                CHECK_EQ(rn_cond_wait_until(&x->c, &x->mu, rn_deadline(i % 7 * RN_USEC)), -ETIMEDOUT);
+                CHECK_EQ(rn_cond_wait_until(&x->c, &x->mu, rn_deadline(i % 7 * RN_USEC)),
+                         -ETIMEDOUT);
                 x->counted++;
                 rn_mutex_unlock(&x->mu);
                 CHECK_EQ(rn_recv_for(i % 5 * RN_USEC, x->ch, &v), -ETIMEDOUT);
-                CHECK_EQ(rn_select_for(i % 3 * RN_USEC, rn_on_signal(x->ch), rn_on_signal(x->ch)), RN_TIMEOUT);
+                CHECK_EQ(rn_select_for(i % 3 * RN_USEC, rn_on_signal(x->ch), rn_on_signal(x->ch)),
+                         RN_TIMEOUT);
         }
 }
 

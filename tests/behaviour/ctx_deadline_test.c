@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Deadlines of contexts, causes, and misuse that panics. How late a deadline is seen is a matter of the machine and not
- * tested. */
+ * Deadlines of contexts, causes, and misuse that panics. How late a deadline is seen is a matter of
+ * the machine and not tested. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 #include "tests/support/contexts.h"
@@ -16,7 +16,8 @@ static void a_deadline_ends_it_not_before_its_time(void)
                 rn_ctx *c = rn_ctx_with_timeout(rn_ctx_background(), lengths[i]);
                 rn_ctx *d = rn_ctx_with_deadline(rn_ctx_background(), rn_now() + lengths[i]);
 
-                CHECK(rn_ctx_deadline(c) >= begun + lengths[i] && rn_ctx_deadline(c) <= rn_now() + lengths[i]);
+                CHECK(rn_ctx_deadline(c) >= begun + lengths[i] &&
+                      rn_ctx_deadline(c) <= rn_now() + lengths[i]);
                 wait_done(c);
                 CHECK(rn_now() >= rn_ctx_deadline(c));
                 wait_done(d);
@@ -73,7 +74,8 @@ static void the_longest_deadline_does_not_overflow(void)
 
         for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
                 rn_ctx *c = rn_ctx_with_timeout(rn_ctx_background(), lengths[i]);
-                rn_ctx *d = rn_ctx_with_deadline(c, lengths[i]), *soon = rn_ctx_with_timeout(c, RN_MSEC);
+                rn_ctx *d = rn_ctx_with_deadline(c, lengths[i]),
+                       *soon = rn_ctx_with_timeout(c, RN_MSEC);
 
                 wait_done(soon);
                 CHECK_OPEN(c);
@@ -89,9 +91,11 @@ static void the_longest_deadline_does_not_overflow(void)
 
 static void the_earlier_of_the_parents_and_its_own_deadline_holds(void)
 {
-        rn_ctx *far = rn_ctx_with_timeout(rn_ctx_background(), FAR), *near = rn_ctx_with_timeout(far, 2 * RN_MSEC);
+        rn_ctx *far = rn_ctx_with_timeout(rn_ctx_background(), FAR),
+               *near = rn_ctx_with_timeout(far, 2 * RN_MSEC);
         rn_ctx *later = rn_ctx_with_timeout_cause(near, FAR, -EIO);
-        rn_ctx *same = rn_ctx_with_deadline(near, rn_ctx_deadline(near)), *below = rn_ctx_with_cancel(later);
+        rn_ctx *same = rn_ctx_with_deadline(near, rn_ctx_deadline(near)),
+               *below = rn_ctx_with_cancel(later);
 
         CHECK(rn_ctx_deadline(near) < rn_ctx_deadline(far));
         CHECK_EQ(rn_ctx_deadline(later), rn_ctx_deadline(near));
@@ -294,7 +298,8 @@ static void the_first_to_end_it_gives_error_and_cause(void)
                 const struct causes *t = &causes[i];
                 bool expires = t->first == EXPIRE;
                 rn_ctx *p = make(t->parent, rn_ctx_background(), expires);
-                rn_ctx *v = rn_ctx_with_value(p, &key, NULL), *c = make(t->child, v, expires && t->parent == CANCEL);
+                rn_ctx *v = rn_ctx_with_value(p, &key, NULL),
+                       *c = make(t->child, v, expires && t->parent == CANCEL);
 
                 act(t->first, p, c, t);
                 act(t->second, p, c, t);
@@ -365,8 +370,10 @@ static void check_no_cancel(rn_ctx *c, const char *text)
 static void cancel_of_what_cannot_be_cancelled_panics(void)
 {
         static const char key;
-        rn_ctx *p = rn_ctx_with_cancel(rn_ctx_background()), *value = rn_ctx_with_value(p, &key, NULL);
-        rn_ctx *without = rn_ctx_without_cancel(p), *rootless = rn_ctx_with_value(rn_ctx_todo(), &key, NULL);
+        rn_ctx *p = rn_ctx_with_cancel(rn_ctx_background()),
+               *value = rn_ctx_with_value(p, &key, NULL);
+        rn_ctx *without = rn_ctx_without_cancel(p),
+               *rootless = rn_ctx_with_value(rn_ctx_todo(), &key, NULL);
 
         check_no_cancel(rn_ctx_background(), "context: cancel of a context.Background");
         check_no_cancel(rn_ctx_todo(), "context: cancel of a context.TODO");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Trees of contexts too wide or too deep for recursion: the bodies run on a goroutine's usual small stack. And trees so large
- * that a cancel surely comes while another is still at work in them. */
+ * Trees of contexts too wide or too deep for recursion: the bodies run on a goroutine's usual small
+ * stack. And trees so large that a cancel surely comes while another is still at work in them. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 #include "tests/support/contexts.h"
@@ -64,7 +64,8 @@ static void a_chain_of_a_hundred_thousand_ends_and_is_freed(void)
         int n = BEHAVE_SCALE(100000);
         long before = atomic_load(&drops);
         rn_ctx *top = rn_ctx_with_cancel(rn_ctx_background()), *half = chain(top, n / 2);
-        rn_ctx *inner = rn_ctx_with_cancel(half), *bottom = chain(inner, n / 2), *open = chain(top, n);
+        rn_ctx *inner = rn_ctx_with_cancel(half), *bottom = chain(inner, n / 2),
+               *open = chain(top, n);
 
         CHECK_OPEN(bottom);
         rn_ctx_cancel_cause(inner, -EIO);

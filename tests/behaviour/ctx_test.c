@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A context by itself, with a parent at most: when it ends, what it says then, deadlines, causes, what happens before what,
- * misuse, and what it costs. Trees are in ctx_tree_test, values and after-funcs in ctx_value_test. */
+ * A context by itself, with a parent at most: when it ends, what it says then, deadlines, causes,
+ * what happens before what, misuse, and what it costs. Trees are in ctx_tree_test, values and
+ * after-funcs in ctx_value_test. */
 #define _GNU_SOURCE
 #define BEHAVE_COUNTING
 #include "tests/support/behave.h"
@@ -44,7 +45,8 @@ static void a_context_is_open_until_it_is_cancelled(void)
 
 static void who_asks_for_done_after_the_end_finds_it_closed(void)
 {
-        rn_ctx *a = rn_ctx_with_cancel(rn_ctx_background()), *b = rn_ctx_with_timeout(rn_ctx_todo(), FAR);
+        rn_ctx *a = rn_ctx_with_cancel(rn_ctx_background()),
+               *b = rn_ctx_with_timeout(rn_ctx_todo(), FAR);
         rn_recv_chan(rn_nothing) done;
 
         rn_ctx_cancel(a);
@@ -247,7 +249,8 @@ static void poll_cause_then_done(void *arg)
 /* Without a done channel, with one, with one that somebody waits on. */
 static void done_is_closed_exactly_when_there_is_an_error(void)
 {
-        static behave_arg_fn *const polls[] = { poll_err_then_done, poll_done_then_err, poll_cause_then_done };
+        static behave_arg_fn *const polls[] = { poll_err_then_done, poll_done_then_err,
+                                                poll_cause_then_done };
 
         for (int i = 0; i < rounds(500); i++) {
                 struct shared s = { .ctx = rn_ctx_with_cancel(rn_ctx_background()), .x = 1 };
@@ -279,7 +282,8 @@ static void ask_for_done(void *arg)
         CHECK(rn_ctx_done(s->ctx) == done);
 }
 
-/* Of those who ask first, and of the cancel, any may come first; a channel that is not needed is seen by the leak checker. */
+/* Of those who ask first, and of the cancel, any may come first; a channel that is not needed is
+ * seen by the leak checker. */
 static void done_may_be_asked_for_by_many_while_it_ends(void)
 {
         for (int i = 0; i < rounds(500); i++) {
@@ -504,7 +508,8 @@ static void a_context_is_one_allocation_and_done_another(void)
         CHECK_ALLOCATIONS(asked_for_done, 2);
         made[0] = rn_ctx_with_cancel(rn_ctx_background());
         for (int i = 1; i < 10; i++) {
-                made[i] = i % 2 ? rn_ctx_with_timeout(made[i / 2], FAR) : rn_ctx_with_cancel(made[i / 2]);
+                made[i] = i % 2 ? rn_ctx_with_timeout(made[i / 2], FAR)
+                                : rn_ctx_with_cancel(made[i / 2]);
                 rn_ctx_done(made[i]);
         }
         CHECK_ALLOCATIONS(end_ten, 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Trees of contexts: an end reaches all below and nothing else, cancels that run at the same time, children that come and go
- * meanwhile, and that everything is freed when nobody holds it. Very large trees are in ctx_large_test. */
+ * Trees of contexts: an end reaches all below and nothing else, cancels that run at the same time,
+ * children that come and go meanwhile, and that everything is freed when nobody holds it. Very
+ * large trees are in ctx_large_test. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 #include "tests/support/contexts.h"
@@ -56,7 +57,9 @@ static void grow(struct tree *t, enum shape shape, uint64_t *s)
         for (int i = 1; i < NODES; i++) {
                 unsigned dice = behave_below(s, 10);
 
-                t->up[i] = shape == CHAIN ? i - 1 : shape == STAR ? 0 : (int)behave_below(s, (unsigned)i);
+                t->up[i] = shape == CHAIN  ? i - 1
+                           : shape == STAR ? 0
+                                           : (int)behave_below(s, (unsigned)i);
                 t->kind[i] = dice < 5 ? CANCEL : dice < 7 ? TIMEOUT : dice < 9 || shape == CHAIN ? VALUE : WITHOUT;
                 t->values += t->kind[i] == VALUE;
                 t->node[i] = make(t->kind[i], t->node[t->up[i]]);
@@ -112,7 +115,8 @@ static void an_end_reaches_all_below_and_nothing_else(void)
 
 /* -- cancels at the same time -- */
 
-/* Each its own node, causes tell them apart. When a cancel returns all below has ended, whoever did it. */
+/* Each its own node, causes tell them apart. When a cancel returns all below has ended, whoever did
+ * it. */
 static void cancel_one(void *arg)
 {
         struct tree *t = arg;
@@ -149,7 +153,8 @@ static void cancel_many(int cancels, int threads)
                 grow(&t, (enum shape)(round % SHAPES), &s);
                 t.next = (int)behave_below(&s, NODES);
                 for (int k = 0; k < cancels; k++)
-                        behave_go(k < threads && round % 8 == 0 ? THREAD : GOROUTINE, &wg, cancel_one, &t);
+                        behave_go(k < threads && round % 8 == 0 ? THREAD : GOROUTINE, &wg,
+                                  cancel_one, &t);
                 flag_set(&t.go, 1);
                 if (round % 2) {
                         rn_ctx_cancel_cause(t.node[0], -1);
@@ -215,7 +220,8 @@ static void an_inner_and_an_outer_cancel_wait_for_no_less_than_all(void)
         uint64_t s = behave_stream(2);
 
         for (int round = 0; round < BEHAVE_SCALE(rn_goid() ? 500 : 50); round++) {
-                struct path p = { .forked = round % 2, .from = (int)behave_below(&s, round % 2 ? LENGTH / 8 : LENGTH) };
+                struct path p = { .forked = round % 2,
+                                  .from = (int)behave_below(&s, round % 2 ? LENGTH / 8 : LENGTH) };
                 rn_wg wg = { { 0 } };
 
                 p.node[0] = rn_ctx_with_cancel(rn_ctx_background());
@@ -233,7 +239,8 @@ static void an_inner_and_an_outer_cancel_wait_for_no_less_than_all(void)
                 for (int i = 0; i < LENGTH; i++) {   /* with the parent, but for the inner one */
                         int cause = rn_ctx_cause(p.node[i]);
 
-                        CHECK(i == p.from || cause == (i ? rn_ctx_cause(p.node[step_up(&p, i)]) : -EIO));
+                        CHECK(i == p.from ||
+                              cause == (i ? rn_ctx_cause(p.node[step_up(&p, i)]) : -EIO));
                         CHECK(cause == -EIO || cause == -EPIPE);
                 }
                 for (int i = 0; i < LENGTH; i++)
@@ -389,7 +396,8 @@ static void a_child_made_while_its_parent_ends_ends_with_it(void)
                 int start = (int)behave_below(&s, BROOD / 2);
 
                 for (int k = 0; k < 4; k++)
-                        behave_go(i % 8 == 0 && k == 0 ? THREAD : GOROUTINE, &wg, make_children, &m);
+                        behave_go(i % 8 == 0 && k == 0 ? THREAD : GOROUTINE, &wg, make_children,
+                                  &m);
                 BEHAVE_UNTIL(flag_get(&m.made) >= start);
                 rn_ctx_cancel_cause(m.p, -EIO);
                 rn_wg_wait(&wg);
@@ -425,7 +433,8 @@ static void children_may_go_while_their_parent_ends(void)
                 rn_wg wg = { { 0 } };
 
                 for (int k = 0; k < 4; k++)
-                        behave_go(i % 8 == 0 && k == 0 ? THREAD : GOROUTINE, &wg, make_and_unref, &m);
+                        behave_go(i % 8 == 0 && k == 0 ? THREAD : GOROUTINE, &wg, make_and_unref,
+                                  &m);
                 BEHAVE_UNTIL(flag_get(&m.made) >= i % 100);
                 rn_ctx_cancel(m.p);
                 rn_wg_wait(&wg);
@@ -435,7 +444,8 @@ static void children_may_go_while_their_parent_ends(void)
 
 /* -- layers -- */
 
-/* n contexts below each other, of which one ends all below it; *at is that. Counts the values among them. */
+/* n contexts below each other, of which one ends all below it; *at is that. Counts the values among
+ * them. */
 static rn_ctx *layers(bool by_time, uint64_t *s, rn_ctx **at, long *values)
 {
         int n = 30 + (int)behave_below(s, 20), ends = (int)behave_below(s, (unsigned)n);
@@ -475,7 +485,8 @@ static void through_layers(bool by_time)
                 rn_unref(at);
                 rn_unref(c);
         }
-        BEHAVE_UNTIL(atomic_load(&drops) == values);   /* who fires the deadline may be the last to hold them */
+        BEHAVE_UNTIL(atomic_load(&drops) == values);   /* who fires the deadline may be the last to
+                                                        * hold them */
 }
 
 static void a_cancel_goes_through_any_layers(void)
@@ -531,7 +542,8 @@ static void beget(struct storm *st, struct slot *slot, struct slot p, uint64_t *
 {
         unsigned dice = behave_below(s, 12);
         enum kind kind = dice < 4 ? CANCEL : dice < 7 ? TIMEOUT : dice < 10 ? VALUE : WITHOUT;
-        struct slot c = { .cancels = kind == CANCEL || kind == TIMEOUT, .loose = p.loose || kind == WITHOUT };
+        struct slot c = { .cancels = kind == CANCEL || kind == TIMEOUT,
+                          .loose = p.loose || kind == WITHOUT };
 
         if (behave_below(s, 16) == 0)   /* a new beginning */
                 c = (struct slot){ .ctx = rn_ctx_with_cancel(st->root), .cancels = true };

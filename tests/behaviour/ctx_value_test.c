@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What contexts carry and what they start: values and how they are dropped, contexts without cancel, and after-funcs. */
+ * What contexts carry and what they start: values and how they are dropped, contexts without
+ * cancel, and after-funcs. */
 #define _GNU_SOURCE
 #define BEHAVE_COUNTING
 #include "tests/support/behave.h"
@@ -12,13 +13,15 @@ static int one, two, three;
 
 static void the_nearest_value_wins(void)
 {
-        rn_ctx *a = rn_ctx_with_value(rn_ctx_background(), &key_a, &one), *b = rn_ctx_with_value(a, &key_b, &two);
+        rn_ctx *a = rn_ctx_with_value(rn_ctx_background(), &key_a, &one),
+               *b = rn_ctx_with_value(a, &key_b, &two);
         rn_ctx *c = rn_ctx_with_value(b, &key_a, &three), *d = rn_ctx_with_value(c, &key_b, NULL);
 
         CHECK(rn_ctx_value(a, &key_a) == &one && rn_ctx_value(a, &key_b) == NULL);
         CHECK(rn_ctx_value(b, &key_a) == &one && rn_ctx_value(b, &key_b) == &two);
         CHECK(rn_ctx_value(c, &key_a) == &three && rn_ctx_value(c, &key_b) == &two);
-        CHECK(rn_ctx_value(d, &key_a) == &three && rn_ctx_value(d, &key_b) == NULL);   /* NULL hides, too */
+        /* NULL hides, too */
+        CHECK(rn_ctx_value(d, &key_a) == &three && rn_ctx_value(d, &key_b) == NULL);
         CHECK(rn_ctx_value(d, &key_c) == NULL);
         rn_unref(d);
         rn_unref(c);
@@ -43,7 +46,8 @@ static void a_key_is_an_address(void)
 
 static void values_go_through_every_kind_and_survive_the_end(void)
 {
-        rn_ctx *v = rn_ctx_with_value(rn_ctx_background(), &key_a, &one), *c = rn_ctx_with_cancel(v);
+        rn_ctx *v = rn_ctx_with_value(rn_ctx_background(), &key_a, &one),
+               *c = rn_ctx_with_cancel(v);
         rn_ctx *t = rn_ctx_with_timeout(c, FAR), *w = rn_ctx_with_value(t, &key_b, &two);
         rn_ctx *without = rn_ctx_without_cancel(w), *all[] = { v, c, t, w, without };
 
@@ -61,8 +65,10 @@ static void values_go_through_every_kind_and_survive_the_end(void)
 
 static void a_context_with_a_value_is_otherwise_as_its_parent(void)
 {
-        rn_ctx *p = rn_ctx_with_timeout(rn_ctx_background(), FAR), *v = rn_ctx_with_value(p, &key_a, &one);
-        rn_ctx *w = rn_ctx_with_value(v, &key_b, &two), *root = rn_ctx_with_value(rn_ctx_background(), &key_a, &one);
+        rn_ctx *p = rn_ctx_with_timeout(rn_ctx_background(), FAR),
+               *v = rn_ctx_with_value(p, &key_a, &one);
+        rn_ctx *w = rn_ctx_with_value(v, &key_b, &two),
+               *root = rn_ctx_with_value(rn_ctx_background(), &key_a, &one);
 
         CHECK(rn_ctx_done(w) == rn_ctx_done(p) && rn_ctx_done(v) == rn_ctx_done(p));
         CHECK_EQ(rn_ctx_deadline(w), rn_ctx_deadline(p));
@@ -99,7 +105,8 @@ static void note_drop(void *arg)
 static void a_value_is_dropped_once_when_nobody_holds_it(void)
 {
         struct dropped d = { .n = 0 };
-        rn_ctx *p = rn_ctx_with_cancel(rn_ctx_background()), *v = rn_ctx_with_value_free(p, &key_a, &d, note_drop);
+        rn_ctx *p = rn_ctx_with_cancel(rn_ctx_background()),
+               *v = rn_ctx_with_value_free(p, &key_a, &d, note_drop);
         rn_ctx *c = rn_ctx_with_cancel(v);
 
         rn_ref(v);
@@ -184,7 +191,8 @@ static void just_count(atomic_long *n)
         atomic_fetch_add(n, 1);
 }
 
-/* The deadline's end gives back what the after-func held, and that was the last; unless the machine was slow. */
+/* The deadline's end gives back what the after-func held, and that was the last; unless the machine
+ * was slow. */
 static void the_runtime_drops_in_a_goroutine_of_its_own(void)
 {
         int in_time = 0;
@@ -214,8 +222,10 @@ static void the_runtime_drops_in_a_goroutine_of_its_own(void)
 
 static void without_cancel_neither_ends_nor_has_a_deadline(void)
 {
-        rn_ctx *v = rn_ctx_with_value(rn_ctx_background(), &key_a, &one), *p = rn_ctx_with_timeout(v, FAR);
-        rn_ctx *w = rn_ctx_without_cancel(p), *below = rn_ctx_with_cancel(w), *late, *far = rn_ctx_with_timeout(w, 2 * FAR);
+        rn_ctx *v = rn_ctx_with_value(rn_ctx_background(), &key_a, &one),
+               *p = rn_ctx_with_timeout(v, FAR);
+        rn_ctx *w = rn_ctx_without_cancel(p), *below = rn_ctx_with_cancel(w), *late,
+               *far = rn_ctx_with_timeout(w, 2 * FAR);
 
         CHECK(rn_ctx_done(w) == NULL);
         CHECK_EQ(rn_ctx_deadline(w), RN_NEVER);
@@ -242,7 +252,8 @@ static void without_cancel_neither_ends_nor_has_a_deadline(void)
 
 static void without_cancel_survives_its_parents_deadline(void)
 {
-        rn_ctx *p = rn_ctx_with_timeout(rn_ctx_background(), RN_MSEC), *w = rn_ctx_without_cancel(p);
+        rn_ctx *p = rn_ctx_with_timeout(rn_ctx_background(), RN_MSEC),
+               *w = rn_ctx_without_cancel(p);
         rn_ctx *below = rn_ctx_with_cancel(w);
 
         wait_done(p);
@@ -283,7 +294,8 @@ static void it_runs_in_a_goroutine_of_its_own_after_the_end(void)
 {
         struct after a = { .ran = rn_make(uint64_t, 2), .x = 1 };
         rn_ctx *c = rn_ctx_with_cancel(rn_ctx_background());
-        rn_ctx_stop *first = rn_ctx_after_func(c, report, &a, 2), *second = rn_ctx_after_func(c, report, &a, 2);
+        rn_ctx_stop *first = rn_ctx_after_func(c, report, &a, 2),
+                    *second = rn_ctx_after_func(c, report, &a, 2);
         uint64_t g, h;
 
         CHECK(first != second);
@@ -351,8 +363,10 @@ static void neither_cancel_nor_stop_waits_for_it(void)
 static void stop_before_the_end_prevents_it(void)
 {
         struct after a = { .ran = rn_make(uint64_t, 4), .x = 1 };
-        rn_ctx *c = rn_ctx_with_cancel(rn_ctx_background()), *d = rn_ctx_with_timeout(c, 2 * RN_MSEC);
-        rn_ctx_stop *h = rn_ctx_after_func(c, report, &a, 1), *kept = rn_ctx_after_func(c, report, &a, 1);
+        rn_ctx *c = rn_ctx_with_cancel(rn_ctx_background()),
+               *d = rn_ctx_with_timeout(c, 2 * RN_MSEC);
+        rn_ctx_stop *h = rn_ctx_after_func(c, report, &a, 1),
+                    *kept = rn_ctx_after_func(c, report, &a, 1);
         rn_ctx_stop *timed = rn_ctx_after_func(d, report, &a, 1);
         bool in_time = rn_ctx_stop_call(timed);
 
@@ -388,7 +402,8 @@ static void it_keeps_its_context_until_that_has_ended(void)
 {
         struct after a = { .ran = rn_make(uint64_t, 1), .x = 1 };
         struct dropped d = { .n = 0 };
-        rn_ctx *p = rn_ctx_with_cancel(rn_ctx_background()), *v = rn_ctx_with_value_free(p, &key_a, &d, note_drop);
+        rn_ctx *p = rn_ctx_with_cancel(rn_ctx_background()),
+               *v = rn_ctx_with_value_free(p, &key_a, &d, note_drop);
         rn_ctx *c = rn_ctx_with_cancel(v);
 
         rn_unref(rn_ctx_after_func(c, report, &a, 1));
@@ -405,7 +420,8 @@ static void it_keeps_its_context_until_that_has_ended(void)
 static void a_stopped_one_keeps_nothing(void)
 {
         struct dropped d = { .n = 0 };
-        rn_ctx *v = rn_ctx_with_value_free(rn_ctx_background(), &key_a, &d, note_drop), *c = rn_ctx_with_cancel(v);
+        rn_ctx *v = rn_ctx_with_value_free(rn_ctx_background(), &key_a, &d, note_drop),
+               *c = rn_ctx_with_cancel(v);
         rn_ctx_stop *h = rn_ctx_after_func(c, just_count, &d.n);
 
         rn_unref(v);
@@ -419,7 +435,8 @@ static void a_stopped_one_keeps_nothing(void)
 static void of_a_context_that_never_ends_it_never_runs(void)
 {
         struct dropped d = { .n = 0 };
-        rn_ctx *v = rn_ctx_with_value_free(rn_ctx_background(), &key_a, &d, note_drop), *w = rn_ctx_without_cancel(v);
+        rn_ctx *v = rn_ctx_with_value_free(rn_ctx_background(), &key_a, &d, note_drop),
+               *w = rn_ctx_without_cancel(v);
         atomic_long calls = 0;
 
         CHECK(rn_ctx_stop_call(rn_ctx_after_func(rn_ctx_background(), just_count, &calls)));
@@ -487,7 +504,8 @@ static void stop_racing_with_the_end_says_what_has_happened(void)
                 rn_wg wg = { { 0 } };
 
                 for (int k = 0; k < 4; k++)
-                        behave_go(i % 16 == 0 && k == 0 ? THREAD : GOROUTINE, &wg, register_and_stop, &a);
+                        behave_go(i % 16 == 0 && k == 0 ? THREAD : GOROUTINE, &wg,
+                                  register_and_stop, &a);
                 for (int k = 0; k < i % 10; k++)
                         rn_yield();
                 rn_ctx_cancel(a.ctx);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Waits that the end of a context ends: rn_ctx_sleep and rn_sem_acquire_ctx. What the semaphore does by itself is in
- * its own test. */
+ * Waits that the end of a context ends: rn_ctx_sleep and rn_sem_acquire_ctx. What the semaphore
+ * does by itself is in its own test. */
 #define _GNU_SOURCE
 #define BEHAVE_COUNTING
 #include "tests/support/behave.h"
@@ -11,7 +11,8 @@
 static void a_sleep_lasts_as_long_as_it_should(void)
 {
         static const rn_dur lengths[] = { 1, 100, RN_USEC, 100 * RN_USEC, RN_MSEC, 5 * RN_MSEC };
-        rn_ctx *c = rn_ctx_with_cancel(rn_ctx_background()), *all[] = { c, rn_ctx_background(), rn_ctx_todo() };
+        rn_ctx *c = rn_ctx_with_cancel(rn_ctx_background()),
+               *all[] = { c, rn_ctx_background(), rn_ctx_todo() };
 
         for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
                 for (int k = 0; k < 3; k++) {
@@ -41,7 +42,8 @@ static void a_sleep_of_nothing_returns_at_once(void)
 
 static void no_sleep_begins_in_a_context_that_has_ended(void)
 {
-        rn_ctx *c = rn_ctx_with_cancel(rn_ctx_background()), *d = rn_ctx_with_timeout(rn_ctx_background(), 0);
+        rn_ctx *c = rn_ctx_with_cancel(rn_ctx_background()),
+               *d = rn_ctx_with_timeout(rn_ctx_background(), 0);
 
         rn_ctx_cancel(c);
         CHECK_EQ(rn_ctx_sleep(c, FAR), -ECANCELED);
@@ -53,7 +55,8 @@ static void no_sleep_begins_in_a_context_that_has_ended(void)
 
 static void a_deadline_ends_a_sleep(void)
 {
-        rn_ctx *p = rn_ctx_with_timeout_cause(rn_ctx_background(), 2 * RN_MSEC, -EIO), *c = rn_ctx_with_cancel(p);
+        rn_ctx *p = rn_ctx_with_timeout_cause(rn_ctx_background(), 2 * RN_MSEC, -EIO),
+               *c = rn_ctx_with_cancel(p);
         static const char key;
         rn_ctx *v = rn_ctx_with_value(c, &key, NULL);
 
@@ -154,7 +157,8 @@ static void free_permits_are_taken_at_once(void)
 static void in_a_context_that_has_ended_nothing_is_taken(void)
 {
         static const int64_t wanted[] = { 0, 1, 4, 5, INT64_MAX };
-        rn_ctx *c = rn_ctx_with_cancel(rn_ctx_background()), *d = rn_ctx_with_timeout(rn_ctx_background(), 0);
+        rn_ctx *c = rn_ctx_with_cancel(rn_ctx_background()),
+               *d = rn_ctx_with_timeout(rn_ctx_background(), 0);
         struct waits w = { .sem = RN_SEM(4) };
 
         rn_ctx_cancel_cause(c, -EIO);
@@ -210,7 +214,9 @@ static void a_waiter_is_served_by_a_release(void)
 
 static void the_end_leaves_the_semaphore_unchanged(void)
 {
-        struct waits w = { .sem = RN_SEM(2), .n = 1, .ctx = rn_ctx_with_cancel(rn_ctx_background()) };
+        struct waits w = { .sem = RN_SEM(2),
+                           .n = 1,
+                           .ctx = rn_ctx_with_cancel(rn_ctx_background()) };
         int n = 500;
         rn_wg wg = { { 0 } };
 
@@ -244,7 +250,8 @@ static void a_deadline_ends_the_wait(void)
 
 static void more_than_there_are_waits_for_the_context_in_nobodys_way(void)
 {
-        rn_ctx *c = rn_ctx_with_cancel(rn_ctx_background()), *d = rn_ctx_with_timeout(rn_ctx_background(), RN_MSEC);
+        rn_ctx *c = rn_ctx_with_cancel(rn_ctx_background()),
+               *d = rn_ctx_with_timeout(rn_ctx_background(), RN_MSEC);
         struct waits w = { .sem = RN_SEM(2) };
         rn_chan(int) result = rn_make(int, 0);
 
@@ -298,7 +305,8 @@ static void a_negative_number_panics(void)
         struct waits w = { .sem = RN_SEM(1) };
         rn_ctx *c = rn_ctx_with_timeout(rn_ctx_background(), 0);
 
-        CHECK_PANICS("semaphore: negative number of permits", rn_sem_acquire_ctx, &w.sem, (int64_t)-1, c);
+        CHECK_PANICS("semaphore: negative number of permits", rn_sem_acquire_ctx, &w.sem,
+                     (int64_t)-1, c);
         CHECK_PANICS("semaphore: negative number of permits", rn_sem_acquire_ctx, &w.sem, INT64_MIN,
                      rn_ctx_background());
         check_all_free(&w, 1);
@@ -324,12 +332,14 @@ static void acquire_and_give_back(void *arg)
 static void a_grant_that_races_with_the_end_is_had_or_not(void)
 {
         for (int i = 0; i < BEHAVE_SCALE(rn_goid() ? 1000 : 100); i++) {
-                struct waits w = { .sem = RN_SEM(1), .ctx = rn_ctx_with_cancel(rn_ctx_background()) };
+                struct waits w = { .sem = RN_SEM(1),
+                                   .ctx = rn_ctx_with_cancel(rn_ctx_background()) };
                 rn_wg wg = { { 0 } };
 
                 rn_sem_acquire(&w.sem, 1);
                 for (int k = 0; k < 4; k++)
-                        behave_go(i % 16 == 0 && k == 0 ? THREAD : GOROUTINE, &wg, acquire_and_give_back, &w);
+                        behave_go(i % 16 == 0 && k == 0 ? THREAD : GOROUTINE, &wg,
+                                  acquire_and_give_back, &w);
                 behave_go(GOROUTINE, &wg, cancel_at_once, &w);
                 flag_set(&w.go, 1);
                 if (i % 2)
@@ -356,7 +366,8 @@ static void hammer(void *arg)
 
         for (int i = 0; i < h->rounds; i++) {
                 int n = 1 + (int)behave_below(&s, PERMITS + 1);   /* one of them never to be had */
-                rn_ctx *c = rn_ctx_with_timeout(rn_ctx_background(), behave_below(&s, 200) * RN_USEC);
+                rn_ctx *c = rn_ctx_with_timeout(rn_ctx_background(),
+                                                behave_below(&s, 200) * RN_USEC);
                 int err = rn_sem_acquire_ctx(&h->sem, n, c);
 
                 CHECK(err == 0 || err == -ETIMEDOUT);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Nobody waits for ever: not beside goroutines that hand over to each other, spin in library calls, take their turns without end, or whose timers are always due. Nothing here measures but the shares
- * of two pairs; who is starved hangs its test. */
+ * Nobody waits for ever: not beside goroutines that hand over to each other, spin in library calls,
+ * take their turns without end, or whose timers are always due. Nothing here measures but the
+ * shares of two pairs; who is starved hangs its test. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -161,7 +162,8 @@ static void hog(struct hogs *h)
                 switch (rn_select([DONE] = rn_on_signal(h->done), [WAKE] = rn_on_signal(h->wake))) {
                 case WAKE:
                         burn(h->work, h->count);
-                        if (rn_select([DONE] = rn_on_signal(h->done), [WAKE] = rn_on_send(h->wake, 1)) == DONE)
+                        if (rn_select([DONE] = rn_on_signal(h->done), [WAKE] = rn_on_send(
+                                                                              h->wake, 1)) == DONE)
                                 return;
                         break;
                 default:
@@ -179,7 +181,8 @@ static double cpu_seconds(void)
 
 enum { PAIRS = 4 };   /* at most */
 
-/* Runs pairs together as long as meanwhile(x) takes; what each did goes to its count. Returns the processor time that all took. */
+/* Runs pairs together as long as meanwhile(x) takes; what each did goes to its count. Returns the
+ * processor time that all took. */
 static double hogs_during(void (*meanwhile)(int64_t), int64_t x, int n, const long *work, long *count)
 {
         double before = cpu_seconds();
@@ -204,8 +207,9 @@ static double hogs_during(void (*meanwhile)(int64_t), int64_t x, int n, const lo
         return cpu_seconds() - before;
 }
 
-/* Two pairs on one processor; the one works a thousand times longer between its hand-overs. Each pair must share a
- * time slice, not get one per hand-over. The share of each is what it did, by what it does in a second of a processor when it is alone. */
+/* Two pairs on one processor; the one works a thousand times longer between its hand-overs. Each
+ * pair must share a time slice, not get one per hand-over. The share of each is what it did, by
+ * what it does in a second of a processor when it is alone. */
 static void pair_of_hogs_and_light_pair_share_time_within_a_factor_of_20(void)
 {
         static const long work[2] = { 1000000, 1000 };

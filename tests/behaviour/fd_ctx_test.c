@@ -91,7 +91,8 @@ static void cancel_ends_whatever_waits(void)
 static void deadline_of_a_context_ends_whatever_waits(void)
 {
         EACH_CALL(i) {
-                struct call c = { .ctx = rn_ctx_with_timeout(rn_ctx_background(), RN_MSEC), .e = new_pair() };
+                struct call c = { .ctx = rn_ctx_with_timeout(rn_ctx_background(), RN_MSEC),
+                                  .e = new_pair() };
 
                 calls[i](&c);
                 CHECK_EQ(c.r, -ETIMEDOUT);
@@ -246,7 +247,8 @@ static void dial_is_ended_while_it_waits_for_room(void)
         rn_ctx *ctx = rn_ctx_with_timeout(rn_ctx_background(), 20 * RN_MSEC);
         int fds[8], n = 0, l;
 
-        snprintf(path, sizeof path, "unix:@runnel-ctx-%d-%llu", (int)getpid(), (unsigned long long)rn_now());
+        snprintf(path, sizeof path, "unix:@runnel-ctx-%d-%llu", (int)getpid(),
+                 (unsigned long long)rn_now());
         l = rn_listen(path, 1);
         CHECK(l >= 0);
         while (n < 8 && (fds[n] = rn_dial(path, 0)) >= 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Deadlines of calls on descriptors: their own, and those that rn_fd_deadline sets. How late they may be is a matter of the
- * machine: limits here are generous. */
+ * Deadlines of calls on descriptors: their own, and those that rn_fd_deadline sets. How late they
+ * may be is a matter of the machine: limits here are generous. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 #include "tests/support/ends.h"
@@ -17,7 +17,8 @@ static char much[1 << 20];
 
 static void read_ends_when_its_time_is_up(void)
 {
-        static const rn_dur lengths[] = { 1, RN_USEC, 100 * RN_USEC, RN_MSEC, 5 * RN_MSEC, 30 * RN_MSEC };
+        static const rn_dur lengths[] = { 1,       RN_USEC,     100 * RN_USEC,
+                                          RN_MSEC, 5 * RN_MSEC, 30 * RN_MSEC };
         struct ends e = new_pair();
         char c;
 
@@ -39,7 +40,8 @@ static void write_ends_when_its_time_is_up_and_says_how_much_went_out(void)
         size_t done = 0, got = 0;
         ssize_t n;
 
-        CHECK_EQ(rn_fd_write_until(e.w, much, sizeof much, &done, rn_deadline(5 * RN_MSEC)), -ETIMEDOUT);
+        CHECK_EQ(rn_fd_write_until(e.w, much, sizeof much, &done, rn_deadline(5 * RN_MSEC)),
+                 -ETIMEDOUT);
         CHECK(done > 0 && done < sizeof much);
         while ((n = rn_fd_read_until(e.r, much, sizeof much, 0)) > 0)
                 got += (size_t)n;
@@ -181,7 +183,9 @@ static void deadline_ends_calls_that_wait_already(void)
                 }
                 BEHAVE_UNTIL(behave_parked("wait to read", "IO wait") == 3);
                 BEHAVE_UNTIL(behave_parked("wait to write", "IO wait") == 3);
-                CHECK_EQ(rn_fd_deadline(e.r, RN_READ | RN_WRITE, in[i] < 0 ? 0 : rn_deadline(in[i])), 0);
+                CHECK_EQ(
+                        rn_fd_deadline(e.r, RN_READ | RN_WRITE, in[i] < 0 ? 0 : rn_deadline(in[i])),
+                        0);
                 rn_wg_wait(&wg);
                 close_both(e);
         }
@@ -242,7 +246,9 @@ static void deadline_does_not_outlive_its_descriptor(void)
                 struct ends e = new_pair(), f;
                 char c;
 
-                CHECK_EQ(rn_fd_deadline(e.r, RN_READ | RN_WRITE, rn_deadline(i % 3 * 100 * RN_USEC)), 0);
+                CHECK_EQ(
+                        rn_fd_deadline(e.r, RN_READ | RN_WRITE, rn_deadline(i % 3 * 100 * RN_USEC)),
+                        0);
                 if (i % 2)
                         rn_sleep(100 * RN_USEC);
                 CHECK_EQ(rn_fd_close(e.r), 0);
@@ -264,7 +270,8 @@ static void move_deadlines(void *arg)
         struct stir *s = arg;
 
         for (int i = 0; !atomic_load(&s->stop); i++) {
-                int r = rn_fd_deadline(s->e.r, i % 3 + 1, i % 5 ? rn_deadline(i % 7 * 20 * RN_USEC) : RN_NEVER);
+                int r = rn_fd_deadline(s->e.r, i % 3 + 1,
+                                       i % 5 ? rn_deadline(i % 7 * 20 * RN_USEC) : RN_NEVER);
 
                 CHECK(r == 0 || r == -EBADF);
                 if (i % 11 == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Reading and writing descriptors: what waits, what does not, who goes first, and what closing does to those who wait.
- * Each on pipes or socket pairs; deadlines and connections have files of their own. */
+ * Reading and writing descriptors: what waits, what does not, who goes first, and what closing does
+ * to those who wait. Each on pipes or socket pairs; deadlines and connections have files of their
+ * own. */
 #define _GNU_SOURCE
 #define BEHAVE_COUNTING
 #include "tests/support/behave.h"
@@ -381,7 +382,8 @@ static void close_wakes_a_writer(void)
         }
 }
 
-/* The reader of the old descriptor waits when the number is handed out again, and bytes for the new one come at once. */
+/* The reader of the old descriptor waits when the number is handed out again, and bytes for the new
+ * one come at once. */
 static void number_that_is_used_again_wakes_no_stranger(void)
 {
         for (int i = 0; i < BEHAVE_SCALE(300); i++) {
@@ -458,7 +460,9 @@ static void race_write(struct racing *r)
 
         while ((n = rn_fd_write(r->e.w, "1234567890", 10)) == 10)
                 continue;
-        CHECK(n == -EBADF || n == -EPIPE || n == -ECONNRESET);   /* the last by a socket whose other end goes, unread, while we are in the call */
+        CHECK(n == -EBADF || n == -EPIPE || n == -ECONNRESET);   /* the last by a socket whose other
+                                                                  * end goes, unread, while we are
+                                                                  * in the call */
 }
 
 static void close_races_with_reads_and_writes(void)
@@ -503,7 +507,8 @@ static void interrupted_calls_go_on(void)
         rn_wg wg = { { 0 } };
         pthread_t t;
 
-        sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = on_signal, .sa_flags = SA_ONSTACK }, NULL);
+        sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = on_signal, .sa_flags = SA_ONSTACK },
+                  NULL);
         if (pthread_create(&t, NULL, pester, &stop))
                 abort();
         rn_wg_go(&wg, drink, &f);

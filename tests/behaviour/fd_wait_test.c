@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * rn_fd_wait: for libraries that read, write and close by themselves, so that it goes by what poll(2) sees and not by what came. */
+ * rn_fd_wait: for libraries that read, write and close by themselves, so that it goes by what
+ * poll(2) sees and not by what came. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 #include "tests/support/ends.h"
@@ -28,7 +29,8 @@ static void wait_says_what_poll_would(void)
                 CHECK_EQ(write(e.w, "abc", 3), 3);
                 rn_wg_wait(&wg);
                 CHECK_EQ(got, RN_READ);
-                for (int i = 0; i < 3; i++) {   /* there is still something to read: no edge comes again */
+                for (int i = 0; i < 3; i++) {   /* there is still something to read: no edge comes
+                                                 * again */
                         CHECK_EQ(rn_fd_wait(e.r, RN_READ, RN_NEVER), RN_READ);
                         CHECK_EQ(read(e.r, buf, 1), 1);
                 }

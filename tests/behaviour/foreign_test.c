@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Plain threads beside goroutines: the same calls on both sides, in all pairings, and threads that come and go.
- * That each channel operation works from a thread is in the channels' own tests. */
+ * Plain threads beside goroutines: the same calls on both sides, in all pairings, and threads that
+ * come and go. That each channel operation works from a thread is in the channels' own tests. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -228,7 +228,8 @@ static void times_out(void *arg)
 
                 CHECK_EQ(rn_recv_for(2 * RN_MSEC, never, &v), -ETIMEDOUT);
                 CHECK(rn_now() - begun >= 2 * RN_MSEC);
-                CHECK_EQ(rn_select_for(RN_MSEC, rn_on_signal(never), rn_on_send(never, 1)), RN_TIMEOUT);
+                CHECK_EQ(rn_select_for(RN_MSEC, rn_on_signal(never), rn_on_send(never, 1)),
+                         RN_TIMEOUT);
                 CHECK_EQ(rn_send_for(0, never, 1), -ETIMEDOUT);
                 rn_sleep(RN_MSEC);
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Starting and ending goroutines: how arguments travel, copies, attributes, numbers and counts, and goroutines in
- * large numbers. What ends the whole process is in tests/crash. */
+ * Starting and ending goroutines: how arguments travel, copies, attributes, numbers and counts, and
+ * goroutines in large numbers. What ends the whole process is in tests/crash. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 

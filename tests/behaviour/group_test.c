@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Error groups: the first error in time, the context that it ends, limits, use after use, and that the object may be gone once
- * it has been waited for. How a panic in one and a deadlock in go end the process is in tests/crash. */
+ * Error groups: the first error in time, the context that it ends, limits, use after use, and that
+ * the object may be gone once it has been waited for. How a panic in one and a deadlock in go end
+ * the process is in tests/crash. */
 #define _GNU_SOURCE
 #define BEHAVE_COUNTING
 #include "tests/support/behave.h"
@@ -41,7 +42,9 @@ static void zero_value_is_ready(void)
 
 static void wait_returns_the_error_among_successes(void)
 {
-        static const int results[][4] = { { 0, 0, 0, -EIO }, { -EIO, 0, 0, 0 }, { 0, -EIO, 0, 0 }, { 0, 0, 0, 0 } };
+        static const int results[][4] = {
+                { 0, 0, 0, -EIO }, { -EIO, 0, 0, 0 }, { 0, -EIO, 0, 0 }, { 0, 0, 0, 0 }
+        };
 
         for (int i = 0; i < 4; i++) {
                 rn_group g = { { 0 } };
@@ -210,7 +213,8 @@ static int waits_for(rn_ctx *c)
 static void the_context_is_a_child_of_its_parent(void)
 {
         static const char key;
-        rn_ctx *p = rn_ctx_with_timeout(rn_ctx_background(), RN_MSEC), *v = rn_ctx_with_value(p, &key, p);
+        rn_ctx *p = rn_ctx_with_timeout(rn_ctx_background(), RN_MSEC),
+               *v = rn_ctx_with_value(p, &key, p);
         rn_group g = { { 0 } };
         rn_ctx *c = rn_group_ctx(&g, v);
 
@@ -255,11 +259,13 @@ static void a_second_context_and_one_in_the_midst_panic(void)
 
         CHECK_PANICS("cannot create context from nil parent", rn_group_ctx, &g, (rn_ctx *)NULL);
         rn_group_go(&g, waits_then_returns, gate, 0);
-        CHECK_PANICS("errgroup: a context for a group that runs already", rn_group_ctx, &g, rn_ctx_background());
+        CHECK_PANICS("errgroup: a context for a group that runs already", rn_group_ctx, &g,
+                     rn_ctx_background());
         rn_send(gate, 1);
         CHECK_EQ(rn_group_wait(&g), 0);
         c = rn_group_ctx(&g, rn_ctx_background());
-        CHECK_PANICS("errgroup: a context for a group that has one", rn_group_ctx, &g, rn_ctx_background());
+        CHECK_PANICS("errgroup: a context for a group that has one", rn_group_ctx, &g,
+                     rn_ctx_background());
         CHECK_OPEN(c);
         CHECK_EQ(rn_group_wait(&g), 0);
         CHECK_ENDED(c, -ECANCELED, -ECANCELED);

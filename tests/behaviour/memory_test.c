@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What happens before what, and channels as locks. The variables are plain ones, so that a race detector sees what
- * is not ordered. */
+ * What happens before what, and channels as locks. The variables are plain ones, so that a race
+ * detector sees what is not ordered. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 

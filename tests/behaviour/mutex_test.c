@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Mutex: one owner at a time, nobody is kept out for ever, and the object may be gone once it is unlocked. From goroutines and
- * from plain threads. The misuse that ends the process is in tests/crash. */
+ * Mutex: one owner at a time, nobody is kept out for ever, and the object may be gone once it is
+ * unlocked. From goroutines and from plain threads. The misuse that ends the process is in
+ * tests/crash. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -269,7 +270,8 @@ enum { MANY = 1500 };
 
 static void each_of_many_mutexes_has_its_own_waiters(void)
 {
-        int n = BEHAVE_SCALE(MANY), passed = 0; /* more than there are buckets, but under a sanitizer */
+        int n = BEHAVE_SCALE(MANY), passed = 0; /* more than there are buckets, but under a
+                                                 * sanitizer */
         struct crowd *c = calloc(MANY, sizeof *c);
         rn_wg wg = { { 0 } };
 
@@ -440,8 +442,8 @@ struct shared {
         bool keep;
 };
 
-/* The usual end of something that is counted: the last one out throws it away, while those before it may still be in their
- * unlock. */
+/* The usual end of something that is counted: the last one out throws it away, while those before
+ * it may still be in their unlock. */
 static void last_one_out(void *arg)
 {
         struct shared *s = arg;
@@ -507,7 +509,8 @@ static void wait_for_one_thing_after_another(void *arg)
                 rn_mutex_lock(&x->mu);
                 x->counted++;
                 rn_mutex_unlock(&x->mu);
-                CHECK_EQ(rn_select_for(i % 3 * RN_USEC, rn_on_signal(x->c), rn_on_signal(x->c)), RN_TIMEOUT);
+                CHECK_EQ(rn_select_for(i % 3 * RN_USEC, rn_on_signal(x->c), rn_on_signal(x->c)),
+                         RN_TIMEOUT);
         }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Connections: dialling, listening, accepting, datagrams, many at once; and that waiting for them costs nothing and disturbs
- * nobody. All on this machine alone. */
+ * Connections: dialling, listening, accepting, datagrams, many at once; and that waiting for them
+ * costs nothing and disturbs nobody. All on this machine alone. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -164,7 +164,8 @@ static void connected_descriptors_are_non_blocking_and_close_on_exec(void)
         struct served s = new_listener();
         struct sockaddr_in peer;
         socklen_t len = sizeof peer, n = sizeof(int);
-        int c = rn_dial(s.addr, SOON), a = rn_fd_accept(s.l, (struct sockaddr *)&peer, &len), all[3] = { s.l, c, a };
+        int c = rn_dial(s.addr, SOON), a = rn_fd_accept(s.l, (struct sockaddr *)&peer, &len),
+            all[3] = { s.l, c, a };
 
         CHECK_EQ(len, sizeof peer);
         CHECK_EQ(ntohs(peer.sin_port), port_of(c));
@@ -233,7 +234,8 @@ static void end_is_seen_however_it_comes(void)
                 char buf[64];
                 ssize_t n;
 
-                CHECK_EQ(rn_fd_read_until(a, buf, sizeof buf, rn_deadline(i % 3 * 10 * RN_USEC)), -ETIMEDOUT);
+                CHECK_EQ(rn_fd_read_until(a, buf, sizeof buf, rn_deadline(i % 3 * 10 * RN_USEC)),
+                         -ETIMEDOUT);
                 CHECK_EQ(rn_fd_write(c, "0123456789", 10), 10);
                 if (i % 2)
                         CHECK_EQ(rn_fd_close(c), 0);
@@ -256,7 +258,8 @@ static void connection_that_is_given_up_does_not_end_accept(void)
         for (int i = 0; i < 10; i++) {
                 int c = rn_dial(s.addr, SOON);
 
-                setsockopt(c, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 }, sizeof(struct linger));
+                setsockopt(c, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 },
+                           sizeof(struct linger));
                 CHECK_EQ(rn_fd_close(c), 0);   /* a reset */
         }
         rn_wg_go(&wg, serve, s.l, &wg);
@@ -360,15 +363,19 @@ static void datagrams_go_there_and_back(void)
 
         for (int i = 0; i < 2; i++) {
                 fd[i] = socket(AF_INET, SOCK_DGRAM, 0);
-                at[i] = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+                at[i] = (struct sockaddr_in){ .sin_family = AF_INET,
+                                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
                 CHECK_EQ(bind(fd[i], (struct sockaddr *)&at[i], sizeof at[i]), 0);
                 n = sizeof at[i];
                 CHECK_EQ(getsockname(fd[i], (struct sockaddr *)&at[i], &n), 0);
         }
-        CHECK_EQ(rn_fd_recvfrom_until(fd[1], buf, sizeof buf, NULL, NULL, rn_deadline(RN_MSEC)), -ETIMEDOUT);
-        CHECK_EQ(rn_fd_sendto_until(fd[0], "to", 2, (struct sockaddr *)&at[1], sizeof at[1], SOON), 2);
+        CHECK_EQ(rn_fd_recvfrom_until(fd[1], buf, sizeof buf, NULL, NULL, rn_deadline(RN_MSEC)),
+                 -ETIMEDOUT);
+        CHECK_EQ(rn_fd_sendto_until(fd[0], "to", 2, (struct sockaddr *)&at[1], sizeof at[1], SOON),
+                 2);
         n = sizeof from;
-        CHECK_EQ(rn_fd_recvfrom_until(fd[1], buf, sizeof buf, (struct sockaddr *)&from, &n, SOON), 2);
+        CHECK_EQ(rn_fd_recvfrom_until(fd[1], buf, sizeof buf, (struct sockaddr *)&from, &n, SOON),
+                 2);
         CHECK(from.sin_port == at[0].sin_port);
         CHECK(memcmp(buf, "to", 2) == 0);
         rn_wg_go(&wg, wait_for_datagram, fd[0], (ssize_t)4);
@@ -403,7 +410,8 @@ static void many_connections_talk_at_the_same_time(void)
         rn_wg_wait(&server);
 }
 
-/* As many connections as this process may have descriptors for, two each, and not more than most. */
+/* As many connections as this process may have descriptors for, two each, and not more than
+ * most. */
 static int affordable(int most)
 {
         struct rlimit files = { 65536, 65536 };
@@ -420,13 +428,15 @@ static int affordable(int most)
 /* Unix sockets: TCP would use up the machine's ports. */
 static void ten_thousand_connections_that_rest_cost_no_processor(void)
 {
-        int n = behave_procs == 2 ? affordable(BEHAVE_LIVE(10000)) : 200, *c = calloc((size_t)n, sizeof *c);
+        int n = behave_procs == 2 ? affordable(BEHAVE_LIVE(10000)) : 200,
+            *c = calloc((size_t)n, sizeof *c);
         rn_wg wg = { { 0 } };
         char addr[64];
         rn_dur used = 0;
         int l;
 
-        snprintf(addr, sizeof addr, "unix:@runnel-rest-%d-%lld", (int)getpid(), (long long)rn_now());
+        snprintf(addr, sizeof addr, "unix:@runnel-rest-%d-%lld", (int)getpid(),
+                 (long long)rn_now());
         l = rn_listen(addr, 0);
         if (!c || !CHECK(l >= 0))
                 abort();
@@ -436,7 +446,8 @@ static void ten_thousand_connections_that_rest_cost_no_processor(void)
                 CHECK(c[i] >= 0);
                 talk(c[i], 1);
         }
-        for (int rest = 0; rest < 5; rest++) {   /* the first may see the Ms go idle; what connections cost they cost each time */
+        for (int rest = 0; rest < 5; rest++) {   /* the first may see the Ms go idle; what
+                                                  * connections cost they cost each time */
                 rn_dur before = cpu_time();
 
                 rn_sleep(100 * RN_MSEC);
@@ -444,7 +455,8 @@ static void ten_thousand_connections_that_rest_cost_no_processor(void)
                 used = rest == 0 || before < used ? before : used;
         }
         if (used > 20 * RN_MSEC)
-                behave_fail(__FILE__, __LINE__, "%d resting connections took %lld ns", n, (long long)used);
+                behave_fail(__FILE__, __LINE__, "%d resting connections took %lld ns", n,
+                            (long long)used);
         for (int i = 0; i < n; i++)
                 CHECK_EQ(rn_fd_close(c[i]), 0);
         CHECK_EQ(rn_fd_close(l), 0);

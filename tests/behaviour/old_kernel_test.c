@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * On a kernel that lacks what the library would rather have: a filter refuses epoll_pwait2, RWF_NOSIGNAL and MADV_GUARD_INSTALL as older ones do. What callers see is the same, but that sleeps beside a descriptor are
- * late by up to a millisecond. */
+ * On a kernel that lacks what the library would rather have: a filter refuses epoll_pwait2,
+ * RWF_NOSIGNAL and MADV_GUARD_INSTALL as older ones do. What callers see is the same, but that
+ * sleeps beside a descriptor are late by up to a millisecond. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 #include "tests/support/ends.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Once: the first call is made, nobody returns before it is complete, however it ends, and the object may be gone then. From
- * goroutines and from plain threads. A panic that nobody catches and a once in itself are in tests/crash. */
+ * Once: the first call is made, nobody returns before it is complete, however it ends, and the
+ * object may be gone then. From goroutines and from plain threads. A panic that nobody catches and
+ * a once in itself are in tests/crash. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -188,7 +189,8 @@ static void nobody_returns_before_it_is_complete_and_all_do_then(void)
 
 /* -- other ends -- */
 
-static const volatile bool always = true;   /* a compiler that knew that nothing returns would object */
+static const volatile bool always = true;   /* a compiler that knew that nothing returns would
+                                             * object */
 
 static void panics(int *n)
 {
@@ -370,7 +372,8 @@ static void note_runner(struct shared *s, bool *me)
         *me = true;
 }
 
-/* Who did not run it knows that the runner is past its last access, but not that its call has returned. */
+/* Who did not run it knows that the runner is past its last access, but not that its call has
+ * returned. */
 static void last_one_out(void *arg)
 {
         struct shared *s = arg;

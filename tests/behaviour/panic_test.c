@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * panic, defer, pcall and exit as far as the process lives on: what runs, in which order, and who catches what.
- * Panics that nobody catches are in tests/crash. */
+ * panic, defer, pcall and exit as far as the process lives on: what runs, in which order, and who
+ * catches what. Panics that nobody catches are in tests/crash. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -144,7 +144,8 @@ static void pcall_of_a_call_that_returns_is_true(void)
         CHECK(strcmp(p.text, "untouched") == 0);
 }
 
-static const volatile bool always = true;   /* a compiler that knew that nothing returns would object */
+static const volatile bool always = true;   /* a compiler that knew that nothing returns would
+                                             * object */
 
 static void panics_with(const char *text)
 {

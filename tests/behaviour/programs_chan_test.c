@@ -120,7 +120,8 @@ static void prime_sieve_yields_the_primes(void)
         world_end(w);
 }
 
-/* -- sieve by merging: the multiples of each prime are a stream, the smallest comes off a heap -- */
+/* -- sieve by merging: the multiples of each prime are a stream, the smallest comes off a heap
+ * -- */
 
 struct head {
         int value;
@@ -207,7 +208,8 @@ static void merge_multiples(struct world *w, chan_int primes, chan_int composite
         free(h);
 }
 
-/* Sending to `in` never blocks for long: what `out` does not take yet is kept in a ring that grows. */
+/* Sending to `in` never blocks for long: what `out` does not take yet is kept in a ring that
+ * grows. */
 static void buffer_without_limit(struct world *w, chan_int in, chan_int out)
 {
         size_t size = 16, from = 0, n = 0;
@@ -215,7 +217,8 @@ static void buffer_without_limit(struct world *w, chan_int in, chan_int out)
 
         for (;;) {
                 const int *first = n > 0 ? &ring[from] : &v;
-                int k = rn_select(rn_on_recv(in, &v), rn_on_send_from(n > 0 ? out : NULL, first), rn_on_signal(w->quit));
+                int k = rn_select(rn_on_recv(in, &v), rn_on_send_from(n > 0 ? out : NULL, first),
+                                  rn_on_signal(w->quit));
 
                 if (k == 2)
                         break;
@@ -258,7 +261,8 @@ static void sieve_out(struct world *w, chan_int composites, chan_int primes, cha
 static void merging_sieve_with_growing_buffer_yields_the_primes(void)
 {
         struct world *w = world_new();
-        chan_int out = world_chan(w, 10), primes = world_chan(w, 10), proxy = world_chan(w, 10), composites = world_chan(w, 50);
+        chan_int out = world_chan(w, 10), primes = world_chan(w, 10), proxy = world_chan(w, 10),
+                 composites = world_chan(w, 50);
 
         rn_wg_go(&w->wg, merge_multiples, w, primes, composites);
         rn_wg_go(&w->wg, buffer_without_limit, w, proxy, primes);
@@ -272,7 +276,8 @@ static void merging_sieve_with_growing_buffer_yields_the_primes(void)
 static void send_somewhere(chan_int c0, chan_int c1, chan_int c2, chan_int c3, int n)
 {
         for (int i = 0; i < n; i++)
-                rn_select(rn_on_send(c0, i), rn_on_send(c1, i), rn_on_send(c2, i), rn_on_send(c3, i));
+                rn_select(rn_on_send(c0, i), rn_on_send(c1, i), rn_on_send(c2, i),
+                          rn_on_send(c3, i));
         rn_close(c0);
         rn_close(c1);
         rn_close(c2);
@@ -501,7 +506,7 @@ static bool series_get_two(struct world *w, struct series a, struct series b, in
         chan_int ask[2] = { a.ask, b.ask }, tell[2] = { NULL, NULL };
 
         for (int left = 4; left > 0; left--) {
-                switch (rn_select(rn_on_send(ask[0], 1), rn_on_send(ask[1], 1), rn_on_recv(tell[0], x),
+        switch (rn_select(rn_on_send(ask[0], 1), rn_on_send(ask[1], 1), rn_on_recv(tell[0], x),
                                   rn_on_recv(tell[1], y), rn_on_signal(w->quit))) {
                 case 0:
                         ask[0] = NULL;
@@ -553,7 +558,8 @@ static void run_scale(struct term *t)
 {
         int asked, x = 0;
 
-        while (take(t->w, t->z.ask, &asked) && series_get(t->w, t->a, &x) && put(t->w, t->z.tell, t->factor * x))
+        while (take(t->w, t->z.ask, &asked) && series_get(t->w, t->a, &x) &&
+               put(t->w, t->z.tell, t->factor * x))
                 ;
 }
 
@@ -563,7 +569,8 @@ static void run_split(struct term *t)
         enum { KEPT = 64 };
         int kept[KEPT], have = 0, at[2] = { 0, 0 }, asked, k;
 
-        while ((k = rn_select(rn_on_recv(t->z.ask, &asked), rn_on_recv(t->z2.ask, &asked), rn_on_signal(t->w->quit))) != 2) {
+        while ((k = rn_select(rn_on_recv(t->z.ask, &asked), rn_on_recv(t->z2.ask, &asked),
+                              rn_on_signal(t->w->quit))) != 2) {
                 if (at[k] == have && (have == KEPT || !series_get(t->w, t->a, &kept[have++])))
                         return;
                 if (!put(t->w, k == 0 ? t->z.tell : t->z2.tell, kept[at[k]++]))
@@ -596,7 +603,8 @@ static void run_product(struct term *t)
         int asked, x = 0, y = 0, u = 0, v = 0;
         struct term a, b, scaled, sum, rest;
 
-        if (!take(w, t->z.ask, &asked) || !series_get_two(w, t->a, t->b, &x, &y) || !put(w, t->z.tell, x * y))
+        if (!take(w, t->z.ask, &asked) || !series_get_two(w, t->a, t->b, &x, &y) ||
+            !put(w, t->z.tell, x * y))
                 return;
         a = start((struct term){ .w = w, .a = t->a }, run_split);
         b = start((struct term){ .w = w, .a = t->b }, run_split);
@@ -605,7 +613,8 @@ static void run_product(struct term *t)
         if (!take(w, t->z.ask, &asked) || !series_get(w, sum.z, &u) || !put(w, t->z.tell, u))
                 return;
         rest = start((struct term){ .w = w, .a = a.z2, .b = b.z2 }, run_product);
-        while (take(w, t->z.ask, &asked) && series_get_two(w, sum.z, rest.z, &u, &v) && put(w, t->z.tell, u + v))
+        while (take(w, t->z.ask, &asked) && series_get_two(w, sum.z, rest.z, &u, &v) &&
+               put(w, t->z.tell, u + v))
                 ;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * C code that blocks or computes does not freeze the scheduler: nothing is said about it beforehand, and others run. Most bodies
- * need no clock: what ends the C code is done by a goroutine that can only run if the processor is taken away. retake_full_test
- * is the same without membarrier. */
+ * C code that blocks or computes does not freeze the scheduler: nothing is said about it
+ * beforehand, and others run. Most bodies need no clock: what ends the C code is done by a
+ * goroutine that can only run if the processor is taken away. retake_full_test is the same without
+ * membarrier. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 #include "tests/support/gate.h"
@@ -88,13 +89,16 @@ static void answer_nothing(int fd, rn_wg *wg)
         if (CHECK(n > 12)) {
                 q[2] |= 0x80;                              /* an answer */
                 q[3] = (unsigned char)((q[3] & 0xf0) | 3);   /* no such name */
-                CHECK_EQ(rn_fd_sendto_until(fd, q, (size_t)n, (struct sockaddr *)&from, len, RN_NEVER), n);
+                CHECK_EQ(rn_fd_sendto_until(fd, q, (size_t)n, (struct sockaddr *)&from, len,
+                                            RN_NEVER),
+                         n);
         }
         rn_wg_done(wg);
 }
 
 /* TSan takes what one goroutine after the other writes into the thread's resolver for a race. */
-static __attribute__((noinline, no_sanitize_thread)) void asks(const struct sockaddr_in *server, int *result)
+static __attribute__((noinline, no_sanitize_thread)) void asks(const struct sockaddr_in *server,
+                                                               int *result)
 {
         const struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM };
         struct addrinfo *list = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * RWMutex and memory: what is seen after a lock, that the object may be gone once it is released, and that a wait leaves no trace
- * in who waited. From goroutines and from plain threads. */
+ * RWMutex and memory: what is seen after a lock, that the object may be gone once it is released,
+ * and that a wait leaves no trace in who waited. From goroutines and from plain threads. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -162,7 +162,8 @@ static void use_up(struct shared *s, int i)
                 break;
         default:
                 behave_crowd(&wg, 1, 0, i % 2 ? write_and_leave : read_behind_the_writer, s);
-                behave_crowd(&wg, !threads, threads, i % 2 ? read_behind_the_writer : write_and_leave, s);
+                behave_crowd(&wg, !threads, threads,
+                             i % 2 ? read_behind_the_writer : write_and_leave, s);
         }
         rn_wg_wait(&wg);
 }
@@ -216,7 +217,8 @@ static void wait_for_one_thing_after_another(void *arg)
                 rn_yield();
                 CHECK_EQ(x->counted, seen);
                 rn_rwmutex_runlock(&x->rw);
-                CHECK_EQ(rn_select_for(i % 3 * RN_USEC, rn_on_signal(x->c), rn_on_signal(x->c)), RN_TIMEOUT);
+                CHECK_EQ(rn_select_for(i % 3 * RN_USEC, rn_on_signal(x->c), rn_on_signal(x->c)),
+                         RN_TIMEOUT);
         }
 }
 

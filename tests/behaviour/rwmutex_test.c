@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * RWMutex: one writer or many readers, and who is before whom. From goroutines and from plain threads. The order of memory and
- * the object's end are in rwmutex_memory_test.c, the misuse that ends the process in tests/crash. */
+ * RWMutex: one writer or many readers, and who is before whom. From goroutines and from plain
+ * threads. The order of memory and the object's end are in rwmutex_memory_test.c, the misuse that
+ * ends the process in tests/crash. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -482,7 +483,8 @@ static void reads_now_and_then(void *arg)
         atomic_store(&g->stop, true);
 }
 
-static void keep_out(behave_arg_fn *greedy, int threads, enum behave_kind kind, behave_arg_fn *other)
+static void keep_out(behave_arg_fn *greedy, int threads, enum behave_kind kind,
+                     behave_arg_fn *other)
 {
         struct greedy g = { .written = 0 };
         rn_wg wg = { { 0 } };

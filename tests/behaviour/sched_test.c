@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Who runs when: yielding, taking turns, stealing, running in parallel, and changing the number of processors
- * meanwhile. Nothing here measures; a goroutine that should come to run and does not hangs its test. */
+ * Who runs when: yielding, taking turns, stealing, running in parallel, and changing the number of
+ * processors meanwhile. Nothing here measures; a goroutine that should come to run and does not
+ * hangs its test. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -73,12 +74,14 @@ static void meet_others(struct crowd *c, int i)
 static void await_turns(struct crowd *c, int n)
 {
         for (int i = 0; i < CROWD; i++)
-                for (int enough = atomic_load(&c->turns[i]) + n; atomic_load(&c->turns[i]) < enough;)
+                for (int enough = atomic_load(&c->turns[i]) + n;
+                     atomic_load(&c->turns[i]) < enough;)
                         rn_yield();
 }
 
-/* A processor too many goes although those on it always have work: then nobody else comes between two yields. But for whom the machine stops there, and whose processor
- * is retaken, a few times in 10 ms. */
+/* A processor too many goes although those on it always have work: then nobody else comes between
+ * two yields. But for whom the machine stops there, and whose processor is retaken, a few times in
+ * 10 ms. */
 static void a_busy_processor_retires_when_their_number_falls(void)
 {
         enum { TURNS = 1000, A_FEW = 4 };
@@ -151,11 +154,13 @@ static void select_and_yield_loops_make_progress(void)
 
 /* -- at the same time -- */
 
-/* What never leaves its processor loses it after some milliseconds to those who wait. So that others ran meanwhile proves something only if no processor
- * was taken; on a machine that is busy with something else that may need some tries. */
+/* What never leaves its processor loses it after some milliseconds to those who wait. So that
+ * others ran meanwhile proves something only if no processor was taken; on a machine that is busy
+ * with something else that may need some tries. */
 enum { TRIES = 200 };
 
-/* Others want the processors as well: whoever should come at once may come later than sysmon, which then helps in each round. */
+/* Others want the processors as well: whoever should come at once may come later than sysmon, which
+ * then helps in each round. */
 static bool machine_is_busy(void)
 {
         double load;
@@ -227,7 +232,8 @@ static void start_the_rest(rn_wg *wg, atomic_int *running, int n, int left)
         all_must_run(running, n);
 }
 
-/* The others' threads are about to sleep when the children are started, and each starts the next. */
+/* The others' threads are about to sleep when the children are started, and each starts the
+ * next. */
 static void nested_children_run_at_the_same_time_while_threads_go_to_sleep(void)
 {
         int n = at_once(), untaken = 0;
@@ -284,7 +290,8 @@ static void note_each(rn_recv_chan(rn_nothing) c, atomic_int *n)
         }
 }
 
-/* Who readies it computes on and calls nobody: a thief must see it, whether it is still looking for more, gives its P back or has gone to sleep. */
+/* Who readies it computes on and calls nobody: a thief must see it, whether it is still looking for
+ * more, gives its P back or has gone to sleep. */
 static void what_is_readied_while_a_thief_gives_up_is_run(void)
 {
         rn_chan(rn_nothing) c;
@@ -484,7 +491,9 @@ static void signals_while_processes_are_started_break_nothing(void)
         rn_wg wg = { { 0 } }, pest = { { 0 } };
 
         /* It stays: the last signal may come late. */
-        sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = ignore, .sa_flags = SA_ONSTACK | SA_RESTART }, NULL);
+        sigaction(SIGUSR1,
+                  &(struct sigaction){ .sa_handler = ignore, .sa_flags = SA_ONSTACK | SA_RESTART },
+                  NULL);
         rn_wg_go(&pest, pester, &stop);
         for (int i = 0; i < 10; i++)
                 rn_wg_go(&wg, start_a_process);

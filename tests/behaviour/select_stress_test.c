@@ -50,7 +50,8 @@ static void send_to_all(void *arg)
                 left[k] = s->n;
         }
         for (int i = 0; i < 4 * s->n; i++) {
-                int k = rn_select(rn_on_send(c[3], 3), rn_on_send(c[2], 2), rn_on_send(c[0], 0), rn_on_send(c[1], 1));
+                int k = rn_select(rn_on_send(c[3], 3), rn_on_send(c[2], 2), rn_on_send(c[0], 0),
+                                  rn_on_send(c[1], 1));
 
                 k = k < 2 ? 3 - k : k - 2;
                 atomic_fetch_add(&s->sent[k], 1);
@@ -71,7 +72,8 @@ static void recv_from_all(void *arg)
         }
         for (int i = 0; i < 4 * s->n; i++) {
                 int v = -1;
-                int k = rn_select(rn_on_recv(c[0], &v), rn_on_recv(c[1], &v), rn_on_recv(c[2], &v), rn_on_recv(c[3], &v));
+                int k = rn_select(rn_on_recv(c[0], &v), rn_on_recv(c[1], &v), rn_on_recv(c[2], &v),
+                                  rn_on_recv(c[3], &v));
 
                 CHECK_EQ(v, k);
                 atomic_fetch_add(&s->received[k], 1);
@@ -82,7 +84,8 @@ static void recv_from_all(void *arg)
 
 static void stress(enum behave_kind plain, enum behave_kind selecting, int n)
 {
-        struct stress s = { { rn_make(int, 0), rn_make(int, 0), rn_make(int, 2), rn_make(int, 3) }, .n = BEHAVE_SCALE(n) };
+        struct stress s = { { rn_make(int, 0), rn_make(int, 0), rn_make(int, 2), rn_make(int, 3) },
+                            .n = BEHAVE_SCALE(n) };
         rn_wg wg = { { 0 } };
 
         for (int k = 0; k < 4; k++)
@@ -141,7 +144,8 @@ static void two_that_send_or_receive_never_get_their_own_value(void)
 {
         for (int cap = 0; cap <= 10; cap += 10) {
                 for (int kinds = 0; kinds < 3; kinds++) {
-                        struct self s = { .c = rn_make(int, cap), .n = BEHAVE_SCALE(kinds ? 500 : 5000) };
+                        struct self s = { .c = rn_make(int, cap),
+                                          .n = BEHAVE_SCALE(kinds ? 500 : 5000) };
                         rn_wg wg = { { 0 } };
 
                         behave_go(kinds & 1 ? THREAD : GOROUTINE, &wg, send_or_recv, &s);
@@ -183,7 +187,8 @@ struct token {
         atomic_bool stop;
 };
 
-/* A token that lies in one of two buffers: it is put into the other before it is taken from the first. */
+/* A token that lies in one of two buffers: it is put into the other before it is taken from the
+ * first. */
 static void move_token(void *arg)
 {
         struct token *t = arg;
@@ -325,7 +330,8 @@ static void pass_on(rn_recv_chan(int) in, rn_send_chan(int) out, int n)
 
 static void selects_and_yields_let_the_others_go_on(void)
 {
-        rn_chan(int) a = rn_make(int, 0), b = rn_make(int, 0), in = rn_make(int, 0), out = rn_make(int, 0);
+        rn_chan(int) a = rn_make(int, 0), b = rn_make(int, 0), in = rn_make(int, 0),
+                     out = rn_make(int, 0);
         atomic_bool stop = false;
         rn_wg wg = { { 0 } };
 
@@ -346,7 +352,8 @@ static void selects_and_yields_let_the_others_go_on(void)
 
 /* -- many waiters on one channel -- */
 
-static void select_shared_or_own(rn_recv_chan(int) shared, rn_recv_chan(int) own, atomic_int *by_own)
+static void select_shared_or_own(rn_recv_chan(int) shared, rn_recv_chan(int) own,
+                                 atomic_int *by_own)
 {
         int v = 0;
 
@@ -446,12 +453,14 @@ static void torture(void *arg)
                         if (what == 0)
                                 cases[j] = (struct rn_case){ 0 };
                         else
-                                cases[j] = what < 5 ? rn_on_send_from(c, &value) : rn_on_recv_ok(c, &got, &ok);
+                                cases[j] = what < 5 ? rn_on_send_from(c, &value)
+                                                    : rn_on_recv_ok(c, &got, &ok);
                 }
                 if (behave_below(&random, 4) == 0)
                         k = rn_selectv_try(cases, n);
                 else
-                        k = rn_selectv(cases, n, rn_now() + (rn_time)behave_below(&random, 50) * RN_USEC);
+                        k = rn_selectv(cases, n,
+                                       rn_now() + (rn_time)behave_below(&random, 50) * RN_USEC);
                 if (k >= 0 && cases[k].op == 1) {
                         atomic_fetch_add(&t->sent, 1);
                         atomic_fetch_add(&t->sum_sent, value);
@@ -521,7 +530,8 @@ static void hundred_thousand_waiting_selects_use_no_memory(void)
                 CHECK_EQ(rn_get(out), 1 + i % 2);
         }
         atomic_store(&behave_counting, 0);
-        CHECK(atomic_load(&behave_allocations) < 100);    /* threads that the scheduler starts take a few each */
+        CHECK(atomic_load(&behave_allocations) < 100);    /* threads that the scheduler starts take
+                                                           * a few each */
         rn_send(a, -1);
         rn_wg_wait(&wg);
         rn_unref(a);

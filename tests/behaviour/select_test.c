@@ -86,9 +86,11 @@ static void gaps_between_designators_are_never_ready(void)
 
         for (int i = 0; i < 100; i++) {
                 rn_send(data, i);
-                CHECK_EQ(rn_select([QUIT] = rn_on_signal(quit), [DATA] = rn_on_recv(data, &v)), DATA);
+                CHECK_EQ(rn_select([QUIT] = rn_on_signal(quit), [DATA] = rn_on_recv(data, &v)),
+                         DATA);
                 CHECK_EQ(v, i);
-                CHECK_EQ(rn_try_select([QUIT] = rn_on_signal(quit), [DATA] = rn_on_recv(data, &v)), RN_DEFAULT);
+                CHECK_EQ(rn_try_select([QUIT] = rn_on_signal(quit), [DATA] = rn_on_recv(data, &v)),
+                         RN_DEFAULT);
         }
         rn_close(quit);
         CHECK_EQ(rn_select([QUIT] = rn_on_signal(quit), [DATA] = rn_on_recv(data, &v)), QUIT);
@@ -249,10 +251,13 @@ enum { SHAPES = 1 << 9 };
 
 static struct shape shape_of(unsigned n)
 {
-        return (struct shape){ n & 1, n & 2, n & 4, n & 8, n & 16, n & 32, n & 64, n & 128, n & 256 };
+        return (struct shape){
+                n & 1, n & 2, n & 4, n & 8, n & 16, n & 32, n & 64, n & 128, n & 256
+        };
 }
 
-static int shape_select(const struct shape *s, rn_chan(int) c, rn_chan(int) idle, int value, int *into, int *real)
+static int shape_select(const struct shape *s, rn_chan(int) c, rn_chan(int) idle, int value,
+                        int *into, int *real)
 {
         struct rn_case k[5];
         rn_chan(int) nil = NULL;
@@ -271,7 +276,8 @@ static int shape_select(const struct shape *s, rn_chan(int) c, rn_chan(int) idle
                 k[n++] = rn_on_send_from(idle, &value);
         if (s->last)
                 k[*real = n++] = op;
-        r = s->def ? rn_selectv_try(k, (size_t)n) : rn_selectv(k, (size_t)n, s->timed ? rn_deadline(3600 * RN_SEC) : RN_NEVER);
+        r = s->def ? rn_selectv_try(k, (size_t)n)
+                   : rn_selectv(k, (size_t)n, s->timed ? rn_deadline(3600 * RN_SEC) : RN_NEVER);
         CHECK_EQ(unwanted, -7);
         return r;
 }
@@ -383,7 +389,8 @@ struct both_ways {
 static void wait_both_ways(struct both_ways *b)
 {
         rn_set_name("wait_both_ways");
-        b->chosen = rn_select(rn_on_send(b->c, 1), rn_on_recv(b->c, &b->v), rn_on_send(b->c, 2), rn_on_recv(b->c, &b->v));
+        b->chosen = rn_select(rn_on_send(b->c, 1), rn_on_recv(b->c, &b->v), rn_on_send(b->c, 2),
+                              rn_on_recv(b->c, &b->v));
 }
 
 static void select_does_not_meet_itself(void)
@@ -491,7 +498,9 @@ static void timed_out_select_leaves_its_queues(void)
         int v = 9;
 
         for (int i = 0; i < 20; i++) {
-                CHECK_EQ(rn_select_for(100 * RN_USEC, rn_on_recv(a, &v), rn_on_send(b, 1), rn_on_recv(a, &v)), RN_TIMEOUT);
+                CHECK_EQ(rn_select_for(100 * RN_USEC, rn_on_recv(a, &v), rn_on_send(b, 1),
+                                       rn_on_recv(a, &v)),
+                         RN_TIMEOUT);
                 CHECK(!rn_try_send(a, 1));
                 CHECK_EQ(rn_try_recv(b, &v), -EAGAIN);
         }
@@ -509,7 +518,8 @@ static void past_deadline_takes_what_is_ready_and_does_not_wait(void)
         int v = 0;
 
         for (size_t i = 0; i < sizeof past / sizeof *past; i++) {
-                CHECK_EQ(rn_select_until(past[i], rn_on_recv(c, &v), rn_on_signal(idle)), RN_TIMEOUT);
+                CHECK_EQ(rn_select_until(past[i], rn_on_recv(c, &v), rn_on_signal(idle)),
+                         RN_TIMEOUT);
                 CHECK_EQ(rn_select_until(past[i], rn_on_signal(idle), rn_on_send(c, 4)), 1);
                 CHECK_EQ(rn_select_until(past[i], rn_on_send(c, 5)), RN_TIMEOUT);
                 CHECK_EQ(rn_select_until(past[i], rn_on_recv(c, &v), rn_on_signal(idle)), 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The weighted semaphore under load: never more than there are, nothing lost, what is seen after an acquire, and that the object
- * may be gone once others have what was released. From goroutines and from plain threads. */
+ * The weighted semaphore under load: never more than there are, nothing lost, what is seen after an
+ * acquire, and that the object may be gone once others have what was released. From goroutines and
+ * from plain threads. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -50,7 +51,8 @@ static bool get(struct load *l, int n, uint64_t *random)
                 return rn_sem_acquire(&l->s, n), true;
         if (how == 2)
                 return rn_sem_tryacquire(&l->s, n);
-        err = rn_sem_acquire_until(&l->s, n, how == 3 ? rn_now() : rn_deadline(behave_below(random, 100) * RN_USEC));
+        err = rn_sem_acquire_until(
+                &l->s, n, how == 3 ? rn_now() : rn_deadline(behave_below(random, 100) * RN_USEC));
         CHECK(err == 0 || err == -ETIMEDOUT);
         return err == 0;
 }
@@ -80,7 +82,8 @@ static void put_load_on(int goroutines, int threads, bool deadlines)
         behave_crowd(&wg, goroutines, threads, bear_down, &l);
         rn_wg_wait(&wg);
         CHECK_EQ(atomic_load(&l.held), 0);
-        CHECK_EQ(atomic_load(&l.got) + atomic_load(&l.not_got), (long)(goroutines + threads) * l.rounds);
+        CHECK_EQ(atomic_load(&l.got) + atomic_load(&l.not_got),
+                 (long)(goroutines + threads) * l.rounds);
         CHECK(all_are_left(&l.s, SIZE));
 }
 
@@ -98,8 +101,8 @@ static void nor_do_they_when_deadlines_pass(void)
         put_load_on(0, 4, true);
 }
 
-/* Large ones come and run out of time without end, with small ones behind them: nothing but their leaving lets these go, since
- * one permit is never given back. */
+/* Large ones come and run out of time without end, with small ones behind them: nothing but their
+ * leaving lets these go, since one permit is never given back. */
 struct impatient {
         rn_sem s;
         atomic_bool over;
@@ -203,7 +206,9 @@ static void read_with_one(void *arg)
 static void one_permit_is_a_mutex_for_10_of_1000_rounds(void)
 {
         for (int way = 0; way < 3; way++) {
-                struct guarded g = { .s = RN_SEM(1), .all = 1, .rounds = BEHAVE_SCALE(1000), .way = way };
+                struct guarded g = {
+                        .s = RN_SEM(1), .all = 1, .rounds = BEHAVE_SCALE(1000), .way = way
+                };
                 rn_wg wg = { { 0 } };
 
                 behave_crowd(&wg, 9, 1, write_with_all, &g);
@@ -215,7 +220,9 @@ static void one_permit_is_a_mutex_for_10_of_1000_rounds(void)
 static void all_before_a_release_is_seen_by_whom_it_made_room_for(void)
 {
         for (int way = 0; way < 3; way++) {
-                struct guarded g = { .s = RN_SEM(4), .all = 4, .rounds = BEHAVE_SCALE(1000), .way = way };
+                struct guarded g = {
+                        .s = RN_SEM(4), .all = 4, .rounds = BEHAVE_SCALE(1000), .way = way
+                };
                 rn_wg wg = { { 0 } };
 
                 behave_crowd(&wg, 2, 1, write_with_all, &g);
@@ -337,7 +344,8 @@ struct mixed {
         atomic_long counted;
 };
 
-/* A goroutine has one place to wait at: what it waited for before, and its timer, must leave no trace there. */
+/* A goroutine has one place to wait at: what it waited for before, and its timer, must leave no
+ * trace there. */
 static void wait_for_one_thing_after_another(void *arg)
 {
         struct mixed *x = arg;
@@ -351,7 +359,8 @@ static void wait_for_one_thing_after_another(void *arg)
                 CHECK_EQ(rn_recv_for(i % 5 * RN_USEC, x->c, &v), -ETIMEDOUT);
                 if (rn_sem_acquire_until(&x->s, 2, rn_deadline(i % 7 * RN_USEC)) == 0)
                         rn_sem_release(&x->s, 2);
-                CHECK_EQ(rn_select_for(i % 3 * RN_USEC, rn_on_signal(x->c), rn_on_signal(x->c)), RN_TIMEOUT);
+                CHECK_EQ(rn_select_for(i % 3 * RN_USEC, rn_on_signal(x->c), rn_on_signal(x->c)),
+                         RN_TIMEOUT);
         }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The weighted semaphore: how many permits are left, first come first served however many are wanted, and deadlines. From
- * goroutines and from plain threads. Load, the order of memory and the object's end are in sem_stress_test.c, the misuse that
- * ends the process in tests/crash. */
+ * The weighted semaphore: how many permits are left, first come first served however many are
+ * wanted, and deadlines. From goroutines and from plain threads. Load, the order of memory and the
+ * object's end are in sem_stress_test.c, the misuse that ends the process in tests/crash. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -175,7 +175,9 @@ static rn_time far(int way)
 static void a_waiter_is_shown_in_acquire(void)
 {
         for (int way = 0; way < 3; way++) {
-                struct queue q = { .s = RN_SEM(1), .name = "shown in acquire", .n = 1, .until = far(way) };
+                struct queue q = {
+                        .s = RN_SEM(1), .name = "shown in acquire", .n = 1, .until = far(way)
+                };
                 rn_wg wg = { { 0 } };
 
                 rn_sem_acquire(&q.s, 1);
@@ -477,10 +479,12 @@ static void want_all_for_a_while(void *arg)
         atomic_store(&l->gone, true);
 }
 
-/* Returns whether the small ones have been seen to wait behind the large one. Nothing is ever released. */
+/* Returns whether the small ones have been seen to wait behind the large one. Nothing is ever
+ * released. */
 static bool small_ones_behind(rn_dur patience, enum behave_kind large)
 {
-        struct large_one l = { .q = { .s = RN_SEM(3), .name = "small one", .n = 1 }, .patience = patience };
+        struct large_one l = { .q = { .s = RN_SEM(3), .name = "small one", .n = 1 },
+                               .patience = patience };
         bool seen;
         rn_wg wg = { { 0 } };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Signals as values of channels, contexts that they end, and that a signal is never lost between the two: it is delivered, or has the effect that it had before.
- * Each test leaves the signals as it found them. How a program dies of one: tests/crash. */
+ * Signals as values of channels, contexts that they end, and that a signal is never lost between
+ * the two: it is delivered, or has the effect that it had before. Each test leaves the signals as
+ * it found them. How a program dies of one: tests/crash. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -11,7 +12,8 @@
 
 extern char **environ;
 
-/* TSan keeps a signal from the program's own handler until the thread that the kernel gave it to calls into libc, which an idle M never does: there it goes to this one. */
+/* TSan keeps a signal from the program's own handler until the thread that the kernel gave it to
+ * calls into libc, which an idle M never does: there it goes to this one. */
 static void raise_in_process(int sig)
 {
         if (BEHAVE_TSAN)
@@ -32,7 +34,10 @@ static void count_by_hand(int sig)
 static void own_handler(int sig, struct sigaction *before)
 {
         atomic_store(&by_hand, 0);
-        sigaction(sig, &(struct sigaction){ .sa_handler = count_by_hand, .sa_flags = SA_ONSTACK | SA_RESTART }, before);
+        sigaction(sig,
+                  &(struct sigaction){ .sa_handler = count_by_hand,
+                                       .sa_flags = SA_ONSTACK | SA_RESTART },
+                  before);
 }
 
 /* -- delivery -- */
@@ -71,7 +76,8 @@ static void only_those_that_are_named_are_sent(void)
 
 static void without_a_list_all_signals_are_sent(void)
 {
-        static const int some[] = { SIGHUP, SIGINT, SIGTERM, SIGCONT, SIGCHLD, SIGPIPE, SIGQUIT, SIGUSR2 };
+        static const int some[] = { SIGHUP,  SIGINT,  SIGTERM, SIGCONT,
+                                    SIGCHLD, SIGPIPE, SIGQUIT, SIGUSR2 };
         rn_chan(int) c = rn_make(int, 8);
 
         rn_signal_watch(c, NULL, 0);
@@ -390,7 +396,8 @@ static void many_watch_and_stop_under_a_storm(void)
         BEHAVE_UNTIL(atomic_load(&s.watched) == WATCHERS);
         atomic_store(&s.over, true);
         rn_wg_wait(&wg);
-        sigaction(SIGUSR2, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL); /* takes back what is still pending */
+        /* takes back what is still pending */
+        sigaction(SIGUSR2, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
         sigaction(SIGUSR2, &before, NULL);
 }
 
@@ -398,7 +405,8 @@ static void many_watch_and_stop_under_a_storm(void)
 
 static void a_signal_ends_its_context(void)
 {
-        rn_ctx *ctx = rn_signal_ctx(rn_ctx_background(), SIGINT, SIGTERM), *child = rn_ctx_with_cancel(ctx);
+        rn_ctx *ctx = rn_signal_ctx(rn_ctx_background(), SIGINT, SIGTERM),
+               *child = rn_ctx_with_cancel(ctx);
 
         CHECK_EQ(rn_ctx_err(ctx), 0);
         raise_in_process(SIGTERM);
@@ -422,7 +430,8 @@ static void more_signals_do_not_kill_until_it_is_released(void)
         sigaction(SIGUSR1, NULL, &now);
         CHECK(now.sa_handler != SIG_DFL);
         rn_signal_notify(mark, SIGUSR1);
-        for (int i = 0; i < 10; i++) { /* each has arrived before it goes on: a pending one would have its old effect */
+        for (int i = 0; i < 10; i++) { /* each has arrived before it goes on: a pending one would
+                                        * have its old effect */
                 raise_in_process(SIGUSR1);
                 CHECK_EQ(rn_get(mark), SIGUSR1);
         }
@@ -438,7 +447,8 @@ static void more_signals_do_not_kill_until_it_is_released(void)
 
 static void the_parent_ends_it_with_its_own_cause(void)
 {
-        rn_ctx *parent = rn_ctx_with_cancel(rn_ctx_background()), *ctx = rn_signal_ctx(parent, SIGUSR1), *late;
+        rn_ctx *parent = rn_ctx_with_cancel(rn_ctx_background()),
+               *ctx = rn_signal_ctx(parent, SIGUSR1), *late;
 
         rn_ctx_cancel_cause(parent, -EIO);
         CHECK_EQ(rn_ctx_err(ctx), -ECANCELED);
@@ -484,7 +494,8 @@ static void one_that_is_only_unreferenced_watches_no_more(void)
 
 static void misuse_panics(void)
 {
-        static const int none[] = { 0 }, beyond[] = { 65 }, kill_[] = { SIGKILL }, fault[] = { SIGSEGV };
+        static const int none[] = { 0 }, beyond[] = { 65 }, kill_[] = { SIGKILL },
+                         fault[] = { SIGSEGV };
         rn_chan(int) c = rn_make(int, 1);
         char text[64];
 

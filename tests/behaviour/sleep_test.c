@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Sleeping and deadlines: never early, at once where there is nothing to wait for, and nobody else is disturbed.
- * How late a sleep may be is a matter of the machine: limits here are generous. */
+ * Sleeping and deadlines: never early, at once where there is nothing to wait for, and nobody else
+ * is disturbed. How late a sleep may be is a matter of the machine: limits here are generous. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -153,8 +153,8 @@ static void sleep_then_log(struct sleeper *s)
         rn_wg_done(s->wg);
 }
 
-/* On one processor what is due is run in the order of the deadlines, however late. A round in which one only began
- * to sleep when its time had come says nothing. */
+/* On one processor what is due is run in the order of the deadlines, however late. A round in which
+ * one only began to sleep when its time had come says nothing. */
 static void sleepers_wake_in_the_order_of_their_deadlines(void)
 {
         enum { N = 20 };
@@ -195,7 +195,8 @@ static void sleep_for_ever(rn_dur d)
 
 static void sleep_without_end_does_not_disturb_others(void)
 {
-        static const rn_dur lengths[] = { RN_NEVER, RN_NEVER - 1, RN_NEVER / 2, 400 * 24 * 3600 * RN_SEC };
+        static const rn_dur lengths[] = { RN_NEVER, RN_NEVER - 1, RN_NEVER / 2,
+                                          400 * 24 * 3600 * RN_SEC };
         size_t n = sizeof lengths / sizeof *lengths;
         int before = behave_parked("for ever", "sleep");
 
@@ -318,7 +319,8 @@ static void interrupted_waits_neither_end_early_nor_hang(void)
 
         atomic_store(&signals, 0);
         /* It stays: the last signal may come late. */
-        sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = on_signal, .sa_flags = SA_ONSTACK }, NULL);
+        sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = on_signal, .sa_flags = SA_ONSTACK },
+                  NULL);
         if (pthread_create(&t, NULL, pester, &stop))
                 abort();
         for (int i = 0; i < 50; i++)
@@ -353,7 +355,8 @@ static void time_many(void *arg)
         }
 }
 
-/* The runtime looks every second whether all are asleep for ever, and would find a timer then that nobody keeps. */
+/* The runtime looks every second whether all are asleep for ever, and would find a timer then that
+ * nobody keeps. */
 static void no_timer_waits_until_something_else_happens(void)
 {
         struct punctual p = { .rounds = BEHAVE_SCALE(1000) };

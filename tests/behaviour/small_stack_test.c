@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Goroutines on stacks of less than a page: whatever a leaf does with the library fits, whatever the library does there for others. Overrunning one is in tests/crash.
- * CHECK prints only when it fails, and then the stack is too small for it: so failures are counted, and main looks. */
+ * Goroutines on stacks of less than a page: whatever a leaf does with the library fits, whatever
+ * the library does there for others. Overrunning one is in tests/crash. CHECK prints only when it
+ * fails, and then the stack is too small for it: so failures are counted, and main looks. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -64,7 +65,8 @@ static void selects(rn_chan(int) a, rn_chan(int) b, rn_chan(rn_nothing) quit, rn
         int v;
 
         for (;;) {
-                int which = rn_select(rn_on_recv(a, &v), rn_on_send(b, 1), rn_on_recv(b, &v), rn_on_signal(quit));
+                int which = rn_select(rn_on_recv(a, &v), rn_on_send(b, 1), rn_on_recv(b, &v),
+                                      rn_on_signal(quit));
 
                 if (which == 3)
                         break;
@@ -201,7 +203,8 @@ static void yields_until(atomic_int *n, int all, rn_wg *wg)
         rn_wg_done(wg);
 }
 
-/* Whose turn it is when a timer is due starts its goroutine, for which a descriptor is made, and the system asked. */
+/* Whose turn it is when a timer is due starts its goroutine, for which a descriptor is made, and
+ * the system asked. */
 static void a_small_stacks_turn_has_room_for_timers_that_start_goroutines(void)
 {
         int n = BEHAVE_LIVE(3000);
@@ -286,7 +289,9 @@ static void the_dump_walks_a_small_stack(void)
         CHECK(pread(fd, dump, sizeof dump - 1, 0) > 0);
         close(fd);
         CHECK(strstr(dump, "started as names_itself_and_waits") != NULL);
-        CHECK(strstr(dump, "rn_chan_recv(...)") || strstr(dump, "(too little stack left to walk it)"));   /* the latter with ucontext only */
+        /* the latter with ucontext only */
+        CHECK(strstr(dump, "rn_chan_recv(...)") ||
+              strstr(dump, "(too little stack left to walk it)"));
         rn_close(gate);
         BEHAVE_UNTIL(rn_numgoroutine() == 1);
         rn_unref(gate);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * When a processor is taken from C code, by the clock: soon enough, and at no cost when nothing goes on. */
+ * When a processor is taken from C code, by the clock: soon enough, and at no cost when nothing
+ * goes on. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 #include "tests/support/machine.h"
@@ -131,8 +132,9 @@ static void sleeps_in_c(rn_wg *wg)
         rn_wg_done(wg);
 }
 
-/* 1,000 others, one that sleeps in C for 2 s and one that computes as long, all on one processor. The others have their stacks before: what the
- * machine's first access to fresh memory costs is not the subject. */
+/* 1,000 others, one that sleeps in C for 2 s and one that computes as long, all on one processor.
+ * The others have their stacks before: what the machine's first access to fresh memory costs is not
+ * the subject. */
 static void ticks_come_in_time_though_one_sleeps_in_c_and_one_computes(void)
 {
         struct ticks t = { .latest = 0 };
@@ -192,7 +194,8 @@ static void fires(atomic_bool *fired)
         atomic_store(fired, true);
 }
 
-/* There are idle threads, but no idle processor: nobody but sysmon, which has lain down meanwhile, hears of the timer. */
+/* There are idle threads, but no idle processor: nobody but sysmon, which has lain down meanwhile,
+ * hears of the timer. */
 static void a_timer_that_is_added_while_all_compute_is_not_forgotten(void)
 {
         enum { IDLE = 4 };
@@ -238,7 +241,8 @@ static void idle_for_a_while(void)
         before = process_time();
         for (int i = 0; i < 4; i++)
                 nap(100000);
-        CHECK(emulated() || process_time() - before < 20 * RN_MSEC);   /* an emulator's own work counts as ours */
+        /* an emulator's own work counts as ours */
+        CHECK(emulated() || process_time() - before < 20 * RN_MSEC);
         rn_close(c);
         rn_wg_wait(&wg);
         rn_unref(c);

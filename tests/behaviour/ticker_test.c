@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Tickers: regular, never early, at most one tick kept for a slow receiver, silent after stop. How late a tick is, is a matter of the
- * machine and not tested. */
+ * Tickers: regular, never early, at most one tick kept for a slow receiver, silent after stop. How
+ * late a tick is, is a matter of the machine and not tested. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -75,7 +75,8 @@ static void a_slow_receiver_loses_ticks_and_keeps_one(void)
         rn_ticker_stop(t);
         took = rn_now() - begun;
         CHECK(got >= 1);
-        CHECK(got <= 6 + (took - 25 * RN_MSEC) / RN_MSEC);   /* after each sleep the kept one, and what came while taking */
+        CHECK(got <= 6 + (took - 25 * RN_MSEC) / RN_MSEC);   /* after each sleep the kept one, and
+                                                              * what came while taking */
         CHECK_EQ(take(t), -EAGAIN);
         rn_unref(t);
 }
@@ -104,7 +105,8 @@ static void a_period_that_is_not_positive_panics(void)
         CHECK_PANICS("non-positive interval for NewTicker", rn_ticker_new, -RN_SEC);
         CHECK_PANICS("non-positive interval for Ticker.Reset", rn_ticker_reset, t, (rn_dur)0);
         CHECK_PANICS("non-positive interval for Ticker.Reset", rn_ticker_reset, t, -RN_SEC);
-        CHECK_PANICS("time: Reset called on uninitialized Ticker", rn_ticker_reset, (rn_ticker *)NULL, RN_SEC);
+        CHECK_PANICS("time: Reset called on uninitialized Ticker", rn_ticker_reset,
+                     (rn_ticker *)NULL, RN_SEC);
         rn_ticker_reset(t, 1);   /* nothing is left locked */
         rn_wait(rn_ticker_chan(t));
         rn_unref(t);
@@ -151,7 +153,8 @@ static void a_ticker_of_1_ns_ticks_for_one_and_for_ten(void)
 
         receive_100(rn_ticker_chan(t));
         for (int i = 0; i < 10; i++)
-                behave_go(i ? GOROUTINE : THREAD, &wg, receive_100_of, (void *)(uintptr_t)rn_ticker_chan(t));
+                behave_go(i ? GOROUTINE : THREAD, &wg, receive_100_of,
+                          (void *)(uintptr_t)rn_ticker_chan(t));
         rn_wg_wait(&wg);
         rn_unref(t);
 }

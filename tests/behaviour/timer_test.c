@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * One-shot timers: never early, at most one value, none of an earlier life after stop or reset, and calls that are made once or not at
- * all. How late one fires is a matter of the machine: no limit is tested here but the program's own. */
+ * One-shot timers: never early, at most one value, none of an earlier life after stop or reset, and
+ * calls that are made once or not at all. How late one fires is a matter of the machine: no limit
+ * is tested here but the program's own. */
 #define _GNU_SOURCE
 #define BEHAVE_COUNTING
 #include "tests/support/behave.h"
@@ -18,7 +19,9 @@ static int take(rn_timer *t)
 
 static void a_timer_fires_not_before_its_time_and_says_when(void)
 {
-        static const rn_dur lengths[] = { 0, 1, 100, RN_USEC, 100 * RN_USEC, RN_MSEC, 10 * RN_MSEC };
+        static const rn_dur lengths[] = {
+                0, 1, 100, RN_USEC, 100 * RN_USEC, RN_MSEC, 10 * RN_MSEC
+        };
 
         for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
                 rn_time begun = rn_now(), fired;
@@ -33,7 +36,8 @@ static void a_timer_fires_not_before_its_time_and_says_when(void)
 
 static void a_negative_time_fires_at_once_and_an_endless_one_never(void)
 {
-        rn_timer *past = rn_timer_new(-RN_SEC), *never = rn_timer_new(RN_NEVER), *late = rn_timer_new(RN_NEVER / 2);
+        rn_timer *past = rn_timer_new(-RN_SEC), *never = rn_timer_new(RN_NEVER),
+                 *late = rn_timer_new(RN_NEVER / 2);
 
         CHECK(rn_wait(rn_timer_chan(past)));
         rn_sleep(2 * RN_MSEC);
@@ -65,8 +69,8 @@ static void log_value(int i, rn_chan(int) log)
         rn_send(log, i);
 }
 
-/* On one processor, where what is due is fired in the order of the times. Rounds in which the machine was too slow to set
- * all up in time say nothing. */
+/* On one processor, where what is due is fired in the order of the times. Rounds in which the
+ * machine was too slow to set all up in time say nothing. */
 static void timers_fire_in_the_order_of_their_times(void)
 {
         static const int slots[] = { 5, 3, 6, 6, 6, 1, 1, 2, 7, 9, 4, 8, 0 };
@@ -115,7 +119,8 @@ static void the_value_is_the_time_of_firing_not_of_receiving(void)
 
 static void a_timer_of_no_time_is_never_missed(void)
 {
-        int n = BEHAVE_SCALE(rn_goid() ? 100000 : 5000);   /* a thread sleeps and is woken by a system call each time */
+        int n = BEHAVE_SCALE(rn_goid() ? 100000 : 5000);   /* a thread sleeps and is woken by a
+                                                            * system call each time */
 
         for (int i = 0; i < n; i++) {
                 rn_timer *t = rn_timer_new(0);
@@ -289,7 +294,8 @@ static void race_stops(void *arg)
 
                 rn_yield();
                 stop = rn_timer_stop(t);
-                CHECK_EQ(take(t), -EAGAIN);   /* stopped or not: nobody else receives, so a value would be stale */
+                CHECK_EQ(take(t), -EAGAIN);   /* stopped or not: nobody else receives, so a value
+                                               * would be stale */
                 CHECK(!stop || !rn_timer_stop(t));
                 atomic_fetch_add(stopped, rn_timer_stop(f));
                 rn_unref(t);
@@ -478,7 +484,8 @@ static void select_on_a_stopped_timer(rn_timer *t, rn_chan(int) other, rn_chan(i
         enum { TIMER, OTHER };
 
         rn_set_name("selects");
-        rn_send(which, rn_select([TIMER] = rn_on_signal(rn_timer_chan(t)), [OTHER] = rn_on_signal(other)));
+        rn_send(which,
+                rn_select([TIMER] = rn_on_signal(rn_timer_chan(t)), [OTHER] = rn_on_signal(other)));
 }
 
 static void a_stopped_timer_just_blocks_and_another_case_goes(void)
@@ -568,7 +575,8 @@ static void the_channel_keeps_its_timer(void)
 static void a_null_timer_panics(void)
 {
         CHECK_PANICS("time: Stop called on uninitialized Timer", rn_timer_stop, (rn_timer *)NULL);
-        CHECK_PANICS("time: Reset called on uninitialized Timer", rn_timer_reset, (rn_timer *)NULL, (rn_dur)1);
+        CHECK_PANICS("time: Reset called on uninitialized Timer", rn_timer_reset, (rn_timer *)NULL,
+                     (rn_dur)1);
         CHECK(rn_timer_chan(NULL) == NULL);
 }
 
@@ -592,7 +600,8 @@ static void waits_with_a_deadline(void)
                 c = rn_make(int, 0);
         for (int i = 0; i < 20; i++) {
                 rn_sleep(10 * RN_USEC);
-                CHECK_EQ(rn_select_for(10 * RN_USEC, rn_on_signal(c), rn_on_send(c, 1)), RN_TIMEOUT);
+                CHECK_EQ(rn_select_for(10 * RN_USEC, rn_on_signal(c), rn_on_send(c, 1)),
+                         RN_TIMEOUT);
                 CHECK_EQ(rn_recv_for(10 * RN_USEC, c, &v), -ETIMEDOUT);
         }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * WaitGroup: wait returns when, and not before, the counter is 0; the object may be gone the moment it does. From
- * goroutines and from plain threads. */
+ * WaitGroup: wait returns when, and not before, the counter is 0; the object may be gone the moment
+ * it does. From goroutines and from plain threads. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -39,8 +39,8 @@ static void wait_returns_when_the_counter_comes_to_0(void)
         rn_wg_wait(&wg);
 }
 
-/* Go's own test: 16 wait for all 16, and the one who waits for them sees that none has passed before the last
- * done. */
+/* Go's own test: 16 wait for all 16, and the one who waits for them sees that none has passed
+ * before the last done. */
 static void meet(rn_wg *first, rn_wg *second, rn_chan(bool) out)
 {
         rn_wg_done(first);
@@ -208,8 +208,8 @@ static void done_one_by_one(union chased *u, atomic_int *at, int seed)
         }
 }
 
-/* Each has a waiter already, so its last done has somebody to release; another wait comes at the same moment, finds
- * the counter at 0 and takes the memory back. */
+/* Each has a waiter already, so its last done has somebody to release; another wait comes at the
+ * same moment, finds the counter at 0 and takes the memory back. */
 static void nobody_touches_it_once_a_wait_that_came_with_the_last_done_has_returned(void)
 {
         for (int round = 0; round < BEHAVE_SCALE(100); round++) {

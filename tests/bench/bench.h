@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * What the benchmark programs share. A program is called `PROGRAM WORK [-OPTION N]...` and prints KEY=VALUE lines, the unit
- * first in the key (ns_, us_, ms_, bytes_, kib_) and less always better. go/PROGRAM.go takes the same words, does the same work
- * the same number of times and prints the same keys; run compares the two. Nothing here judges a time: a program fails
- * only if the work itself came out wrong. */
+ * What the benchmark programs share. A program is called `PROGRAM WORK [-OPTION N]...` and prints
+ * KEY=VALUE lines, the unit first in the key (ns_, us_, ms_, bytes_, kib_) and less always better.
+ * go/PROGRAM.go takes the same words, does the same work the same number of times and prints the
+ * same keys; run compares the two. Nothing here judges a time: a program fails only if the work
+ * itself came out wrong. */
 #ifndef BENCH_H
 #define BENCH_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Goroutines that talk over channels: from two that play ping-pong to the 4,000 of the prime sieve. Elements are 64-bit
- * integers, Go's int. As in Go, goroutines that nobody needs any more stay parked when main returns. */
+ * Goroutines that talk over channels: from two that play ping-pong to the 4,000 of the prime sieve.
+ * Elements are 64-bit integers, Go's int. As in Go, goroutines that nobody needs any more stay
+ * parked when main returns. */
 #include "tests/bench/bench.h"
 
 static void ponger(rn_recv_chan(long) in, rn_send_chan(long) out)
@@ -28,7 +29,8 @@ static void pingpong(void)
         must(sum == n * (n + 1) / 2, "pingpong");
 }
 
-static void ring_member(long id, rn_recv_chan(long) in, rn_send_chan(long) out, rn_send_chan(long) last)
+static void ring_member(long id, rn_recv_chan(long) in, rn_send_chan(long) out,
+                        rn_send_chan(long) last)
 {
         long token;
 

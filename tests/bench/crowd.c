@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * A million goroutines: that compute a sum, that are parked, that sleep. What they cost in time and in memory. */
+ * A million goroutines: that compute a sum, that are parked, that sleep. What they cost in time and
+ * in memory. */
 #include "tests/bench/bench.h"
 
 #include <sys/resource.h>
 
-/* A node adds up its ten children. Child and parent let go of the channel independently, so each has a reference. */
+/* A node adds up its ten children. Child and parent let go of the channel independently, so each
+ * has a reference. */
 static void node(rn_chan(long) up, long first, long size)
 {
         rn_chan(long) down;
@@ -45,7 +47,8 @@ static void wait_at(rn_recv_chan(long) gate, rn_wg *running, rn_wg *ended)
         rn_wg_done(ended);
 }
 
-/* n goroutines wait on one channel: start to all running, memory of each, close to all ended; on stacks of -stack bytes, if that is given. */
+/* n goroutines wait on one channel: start to all running, memory of each, close to all ended; on
+ * stacks of -stack bytes, if that is given. */
 static void parked(void)
 {
         const long n = option("-n", 1000000);
@@ -84,8 +87,10 @@ static void begin_at(rn_recv_chan(long) gate, rn_wg *running, rn_wg *ended)
         wait_at(gate, running, ended);
 }
 
-/* What n goroutines cost: started and not yet run, parked, parked on stacks of less than a page; and what is left of it some seconds after the last has ended. With one P
- * few have begun when the last is started, since that takes longer than a slice; what those take is known when all are parked. */
+/* What n goroutines cost: started and not yet run, parked, parked on stacks of less than a page;
+ * and what is left of it some seconds after the last has ended. With one P few have begun when the
+ * last is started, since that takes longer than a slice; what those take is known when all are
+ * parked. */
 static void memory(void)
 {
         const long n = option("-n", 1000000);
@@ -111,14 +116,18 @@ static void memory(void)
                 rn_wg_add(&running, (int)n);
                 rn_wg_add(&ended, (int)n);
                 for (long i = 0; i < n; i++)
-                        must(rn_go_attr(round == 0 ? &small : &(rn_attr){ 0 }, begin_at, gate, &running, &ended) == 0, "start");
+                        must(rn_go_attr(round == 0 ? &small : &(rn_attr){ 0 }, begin_at, gate,
+                                        &running, &ended) == 0,
+                             "start");
                 started = (status_kib("VmRSS") - rss) * 1024;
                 begun_then = __atomic_load_n(&begun, __ATOMIC_RELAXED);
                 rn_wg_wait(&running);
                 parked = (status_kib("VmRSS") - rss) * 1024 / (double)n;
                 if (round == 1 && rn_maxprocs(0) == 1 && begun_then < n / 2)
-                        print_value("bytes_unrun", (started - (double)begun_then * parked) / (double)(n - begun_then));
-                print_value(round == 0 ? "bytes_small" : "bytes_parked", parked + (status_kib("VmPTE") - pte) * 1024 / (double)n);
+                        print_value("bytes_unrun", (started - (double)begun_then * parked) /
+                                                           (double)(n - begun_then));
+                print_value(round == 0 ? "bytes_small" : "bytes_parked",
+                            parked + (status_kib("VmPTE") - pte) * 1024 / (double)n);
                 rn_close(gate);
                 rn_wg_wait(&ended);
                 rn_unref(gate);
@@ -146,7 +155,8 @@ static double cpu_ms(void)
                1e-3 * (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
 }
 
-/* n goroutines sleep s seconds each: processor time of it all, and how much later than s after the start the last ends. */
+/* n goroutines sleep s seconds each: processor time of it all, and how much later than s after the
+ * start the last ends. */
 static void sleepers(void)
 {
         const long n = option("-n", 1000000);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Contexts: what one costs from its making to its end, and how long it takes to end 100,000. Go leaves its contexts to the collector; here each is unreferenced,
- * and in the costs of one that counts. */
+ * Contexts: what one costs from its making to its end, and how long it takes to end 100,000. Go
+ * leaves its contexts to the collector; here each is unreferenced, and in the costs of one that
+ * counts. */
 #include "tests/bench/bench.h"
 
 #include <errno.h>
@@ -15,7 +16,8 @@ static void one(const char *key, rn_ctx *parent, rn_dur timeout)
         rn_time start = rn_now();
 
         for (long i = 0; i < N; i++)
-                rn_ctx_release(timeout ? rn_ctx_with_timeout(parent, timeout) : rn_ctx_with_cancel(parent));
+                rn_ctx_release(timeout ? rn_ctx_with_timeout(parent, timeout)
+                                       : rn_ctx_with_cancel(parent));
         print_ns(key, start, N);
 }
 

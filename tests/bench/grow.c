@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * One operation beside more and more of what it has nothing to do with: other goroutines, channels, timers, waiters, cases, contexts. -n says how many. Flat is what one
- * hopes for; a select may cost what its cases cost, and a heap of timers the logarithm of its size. report draws the figures. */
+ * One operation beside more and more of what it has nothing to do with: other goroutines, channels,
+ * timers, waiters, cases, contexts. -n says how many. Flat is what one hopes for; a select may cost
+ * what its cases cost, and a heap of timers the logarithm of its size. report draws the figures. */
 #include "tests/bench/bench.h"
 
 #include <errno.h>

@@ -27,8 +27,8 @@ static void pairs(rn_chan(long) c, long n, rn_wg *wg)
         rn_wg_done(wg);
 }
 
-/* Into the runtime and out again: asking for the number of processors does little else, and asking for the number of the goroutine is
- * as short a call that stays outside. */
+/* Into the runtime and out again: asking for the number of processors does little else, and asking
+ * for the number of the goroutine is as short a call that stays outside. */
 static void enter(void)
 {
         rn_time start = rn_now(), between;
@@ -209,7 +209,8 @@ static void once_nothing(void)
 {
 }
 
-/* Go's test is inlined into the loop; here the call is captured each time before it is found not to be needed. */
+/* Go's test is inlined into the loop; here the call is captured each time before it is found not to
+ * be needed. */
 static void once_again(void)
 {
         rn_once o = { 0 };

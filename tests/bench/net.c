@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Network: a TCP echo server, one goroutine a connection, with netclient at the other end, which prints the figures; and how late a
- * read's deadline is on a connection where nothing comes. */
+ * Network: a TCP echo server, one goroutine a connection, with netclient at the other end, which
+ * prints the figures; and how late a read's deadline is on a connection where nothing comes. */
 #include "tests/bench/bench.h"
 
 #include <netinet/in.h>

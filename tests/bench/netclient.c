@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * The client of the echo benchmark, the same for every server and nobody's library: one thread, epoll, each connection sends the
- * next request when the answer to the last is there. `netclient PORT PID CONNECTIONS REQUESTS` prints KEY=VALUE lines as bench.h
- * says: the time for each request, how long an answer takes, and by how much process PID (resident pages and page tables) has grown
+ * The client of the echo benchmark, the same for every server and nobody's library: one thread,
+ * epoll, each connection sends the next request when the answer to the last is there. `netclient
+ * PORT PID CONNECTIONS REQUESTS` prints KEY=VALUE lines as bench.h says: the time for each request,
+ * how long an answer takes, and by how much process PID (resident pages and page tables) has grown
  * for each connection. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -138,7 +139,8 @@ int main(int argc, char **argv)
         int connections;
         long long begun;
 
-        if (argc != 5 || (connections = atoi(argv[3])) < 1 || (requests = atol(argv[4])) < connections) {
+        if (argc != 5 || (connections = atoi(argv[3])) < 1 ||
+            (requests = atol(argv[4])) < connections) {
                 fprintf(stderr, "usage: netclient PORT PID CONNECTIONS REQUESTS\n");
                 return 2;
         }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * starter PROGRAM WORK: how long a process of it takes from its start to its end, in microseconds, the median of many. Both sides are started by this one, so that what is compared
- * is theirs alone. `sched process` becomes it. */
+ * starter PROGRAM WORK: how long a process of it takes from its start to its end, in microseconds,
+ * the median of many. Both sides are started by this one, so that what is compared is theirs alone.
+ * `sched process` becomes it. */
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +37,8 @@ int main(int argc, char **argv)
                 int status;
                 pid_t pid;
 
-                if (posix_spawn(&pid, argv[1], NULL, NULL, argv + 1, environ) != 0 || waitpid(pid, &status, 0) != pid || status != 0)
+                if (posix_spawn(&pid, argv[1], NULL, NULL, argv + 1, environ) != 0 ||
+                    waitpid(pid, &status, 0) != pid || status != 0)
                         return 1;
                 took[i] = now() - start;
         }

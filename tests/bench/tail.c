@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * How long who is woken waits until it runs: not on the average, but at worst. With more than one processor the waker keeps its own, so that another has to come. idle: nobody else is there; busy: every processor has goroutines that compute, and give way now and then;
- * greedy: they never give way, and the clock alone can take their processor from them. */
+ * How long who is woken waits until it runs: not on the average, but at worst. With more than one
+ * processor the waker keeps its own, so that another has to come. idle: nobody else is there; busy:
+ * every processor has goroutines that compute, and give way now and then; greedy: they never give
+ * way, and the clock alone can take their processor from them. */
 #include "tests/bench/bench.h"
 
 enum { SAMPLES = 5000, GREEDY_SAMPLES = 300 };
@@ -77,7 +79,8 @@ static void greedy(rn_wg *wg)
         rn_wg_done(wg);
 }
 
-/* Keeps the processor, as those do whom the woken one has to wait for, until the n-th has run. One processor is left to it. */
+/* Keeps the processor, as those do whom the woken one has to wait for, until the n-th has run. One
+ * processor is left to it. */
 static void keep_it(void (*other)(rn_wg *), int n)
 {
         const int procs = rn_maxprocs(0);
@@ -131,7 +134,9 @@ static void beside_greedy(void)
 
 int main(int argc, char **argv)
 {
-        static const struct work works[] = { { "idle", idle }, { "busy", busy }, { "greedy", beside_greedy } };
+        static const struct work works[] = { { "idle", idle },
+                                             { "busy", busy },
+                                             { "greedy", beside_greedy } };
 
         (void)argc;
         return bench_main(argv, works, sizeof(works) / sizeof(works[0]));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * Timers: how late sleeps and ticks are, and what it costs to make a timer that never fires. Go's twin leaves its timers to the
- * collector; here each is unreferenced, and that counts. Go's select with a timeout makes a timer and its channel
- * (time.After); rn_select_for needs none. Go's timers with a channel, which nobody waits on here, do not enter its heap at all:
- * ms_live_..., a million at the same time, is of those with a function, which do. */
+ * Timers: how late sleeps and ticks are, and what it costs to make a timer that never fires. Go's
+ * twin leaves its timers to the collector; here each is unreferenced, and that counts. Go's select
+ * with a timeout makes a timer and its channel (time.After); rn_select_for needs none. Go's timers
+ * with a channel, which nobody waits on here, do not enter its heap at all: ms_live_..., a million
+ * at the same time, is of those with a function, which do. */
 #include "tests/bench/bench.h"
 
 enum { N = 2000000, SAMPLES = 1000 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The same code twice, with the typed macros and (-DUNTYPED) by hand: at -O2 the assembly must be the same. */
+ * The same code twice, with the typed macros and (-DUNTYPED) by hand: at -O2 the assembly must be
+ * the same. */
 #include <runnel.h>
 
 struct job {
@@ -16,7 +17,8 @@ int sum(rn_recv_chan(int) c);
 
 void number(rn_chan(int) c)
 {
-        struct { int v; } e = { 1 }; /* a struct: clang puts a plain int at the other end of the same slot */
+        struct { int v; } e = { 1 }; /* a struct: clang puts a plain int at the other end of the
+                                      * same slot */
         rn_chan_send(c, &e);
 }
 

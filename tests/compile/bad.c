@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * What the compiler must refuse. -DBAD=n compiles case n as it must not be written, -DGOOD the twins of all, which differ in
- * the PICK alone and must compile without a diagnostic, so that no slip elsewhere can make a case pass. run.sh reads
- * the comment behind each number: what is due, an error or at least a warning, and in brackets text it must contain. */
+ * What the compiler must refuse. -DBAD=n compiles case n as it must not be written, -DGOOD the
+ * twins of all, which differ in the PICK alone and must compile without a diagnostic, so that no
+ * slip elsewhere can make a case pass. run.sh reads the comment behind each number: what is due, an
+ * error or at least a warning, and in brackets text it must contain. */
 #include <runnel.h>
 
 #ifdef BAD
@@ -64,7 +65,8 @@ void bad(rn_chan(int) c, rn_recv_chan(int) r, rn_send_chan(int) s)
         rn_chan(const char *) names = NULL;
         struct rn_case one = { 0 };
 
-        (void)c, (void)r, (void)s, (void)v, (void)d, (void)ok, (void)p, (void)w, (void)m, (void)wg, (void)l;
+        (void)c, (void)r, (void)s, (void)v, (void)d, (void)ok, (void)p, (void)w, (void)m, (void)wg,
+                (void)l;
         (void)wides, (void)smalls, (void)tagged, (void)names, (void)one, (void)group, (void)ctx;
 #if IS(1) /* error: recv into another type */
         rn_recv(c, PICK(&d, &v));
@@ -120,7 +122,7 @@ void bad(rn_chan(int) c, rn_recv_chan(int) r, rn_send_chan(int) s)
 #if IS(18) /* error [result is not void or a scalar]: go of a function with a long double result */
         rn_go(PICK(make_long, plain), 1);
 #endif
-#if IS(19) /* error [result is not void or a scalar]: go of a function without arguments and a struct result */
+#if IS(19) /* error [result is not void or a scalar]: go without arguments, a struct result */
         rn_go(PICK(make_small, plain0));
 #endif
 #if IS(20) /* error: go with an argument too few */
@@ -266,7 +268,7 @@ void bad(rn_chan(int) c, rn_recv_chan(int) r, rn_send_chan(int) s)
 #if IS(66) /* error [must return int]: group_try_go of a function that returns a pointer */
         ok = rn_group_try_go(&group, PICK(text_of, plain), 1);
 #endif
-#if IS(67) /* error [must return int]: group_try_go of a function without arguments that returns void */
+#if IS(67) /* error [must return int]: group_try_go of void and no arguments */
         ok = rn_group_try_go(&group, PICK(rn_exit, plain0));
 #endif
 #if IS(68) /* error [at most six arguments]: group_go with seven arguments */
@@ -293,7 +295,7 @@ void bad(rn_chan(int) c, rn_recv_chan(int) r, rn_send_chan(int) s)
 #if IS(75) /* error: after_func with an argument too few */
         rn_unref(rn_ctx_after_func(ctx, plain PICK(, COMMA_1)));
 #endif
-#if IS(76) /* error [result is not void or a scalar]: after_func of a function with a struct result */
+#if IS(76) /* error [result is not void or a scalar]: after_func with a struct result */
         rn_unref(rn_ctx_after_func(ctx, PICK(make, plain), 1));
 #endif
 #if IS(77) /* warning: stop of an after_func by its context */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * What the macros do at run time, apart from the library: the functions behind them are stand-ins that count. Each argument
- * is evaluated once, a loop ends where it says, deferred calls come and go in order, and the code after a capture is reached
- * whatever the captured function promises about itself. Exit status 0, or 1 with the lines that failed. */
+ * What the macros do at run time, apart from the library: the functions behind them are stand-ins
+ * that count. Each argument is evaluated once, a loop ends where it says, deferred calls come and
+ * go in order, and the code after a capture is reached whatever the captured function promises
+ * about itself. Exit status 0, or 1 with the lines that failed. */
 #include <runnel.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,7 +155,8 @@ static void captures(void)
         CHECK(rn_pcall(NULL, die1, 5));
         CHECK(reached == 11 && spawned == 11 && stubs == 12);
         rn_go_copy(use, struct pair, { .a = i++, .d = { 1, 2 } });
-        CHECK(i == 4 && copied_size == sizeof(struct pair) && copied_align == _Alignof(struct pair));
+        CHECK(i == 4 && copied_size == sizeof(struct pair) &&
+              copied_align == _Alignof(struct pair));
         CHECK(((struct pair *)(void *)copied)->a == 3 && last_fn == (void (*)(void))use);
 }
 
@@ -220,7 +222,8 @@ static void values(void)
         rn_send(boxes, b);
         CHECK(memcmp(f->sent, &b, sizeof(b)) == 0);
         rn_send(boxes, { .p.b = 7 });
-        CHECK(((struct box *)(void *)f->sent)->p.b == 7 && ((struct box *)(void *)f->sent)->p.a == 0);
+        CHECK(((struct box *)(void *)f->sent)->p.b == 7 &&
+              ((struct box *)(void *)f->sent)->p.a == 0);
         CHECK(rn_get(boxes).p.a == 1 && rn_get(boxes).p.d[1] == 0);
         rn_send(ints[i++], 40);
         CHECK(i == 1);
@@ -240,8 +243,10 @@ static void selects(void)
 
         CHECK(rn_select([B] = rn_on_send(c, ++n), [A] = rn_on_recv_ok(make_feed(&made), &v, &ok),
                         [C] = rn_on_send(pairs, { .b = ++m })) == C);
-        CHECK(n == 1 && m == 1 && made == 2 && cases_seen == 4 && last_cases[GAP].op == 0 && last_cases[B].op == 1);
-        CHECK(last_cases[A].op == 2 && last_cases[A].into == &v && last_cases[A].ok == &ok && last_cases[B].chan == c);
+        CHECK(n == 1 && m == 1 && made == 2 && cases_seen == 4 && last_cases[GAP].op == 0 &&
+              last_cases[B].op == 1);
+        CHECK(last_cases[A].op == 2 && last_cases[A].into == &v && last_cases[A].ok == &ok &&
+              last_cases[B].chan == c);
         CHECK(*(const int *)last_cases[B].elem + ((const struct pair *)last_cases[C].elem)->b == 2);
         CHECK(rn_select(rn_on_signal(c)) == 0 && cases_seen == 1 && last_cases[0].into == NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Every macro of <runnel.h> in the shapes programs use them in; all of it compiles without one diagnostic. */
+ * Every macro of <runnel.h> in the shapes programs use them in; all of it compiles without one
+ * diagnostic. */
 #include <runnel.h>
 #include <stdlib.h>
 
@@ -32,7 +33,8 @@ void elements(void);
 void starts(void);
 int deferred(int n);
 int ranges(rn_recv_chan(int) in, rn_chan(rn_chan(int)) chans);
-int selects(rn_chan(int) a, rn_send_chan(int) b, rn_recv_chan(rn_nothing) quit, rn_chan(struct job) jobs);
+int selects(rn_chan(int) a, rn_send_chan(int) b, rn_recv_chan(rn_nothing) quit,
+            rn_chan(struct job) jobs);
 int waits(rn_chan(int) c, rn_time t);
 int many(rn_chan(int) c);
 
@@ -113,7 +115,8 @@ void elements(void)
         t = rn_get(trees);
         i = rn_get(rows)[2] + rn_get(jobs).id + rn_get(in);
         i += rn_get(handlers)(1, rn_get(names));
-        if (rn_get(bools) && rn_get(doubles) > 1.0 && rn_get(colours) == GREEN && rn_get(chars) == 'x')
+        if (rn_get(bools) && rn_get(doubles) > 1.0 && rn_get(colours) == GREEN &&
+            rn_get(chars) == 'x')
                 shared = rn_ref(made);
         the_jobs = rn_ref(jobs);
         in = rn_ref(rn_get(views));
@@ -175,7 +178,8 @@ void starts(void)
         rn_wg_go(&group, none);
         rn_wg_add(&wg, -1);
         rn_wg_wait(&wg);
-        if (!rn_pcall(&p, quit, 1) || !rn_pcall(NULL, none) || !rn_pcall(&p, six, 1, 2, NULL, RED, false, NULL))
+        if (!rn_pcall(&p, quit, 1) || !rn_pcall(NULL, none) ||
+            !rn_pcall(&p, six, 1, 2, NULL, RED, false, NULL))
                 rn_repanic(&p);
 }
 
@@ -231,7 +235,8 @@ int ranges(rn_recv_chan(int) in, rn_chan(rn_chan(int)) chans)
         return sum;
 }
 
-int selects(rn_chan(int) a, rn_send_chan(int) b, rn_recv_chan(rn_nothing) quit_chan, rn_chan(struct job) jobs)
+int selects(rn_chan(int) a, rn_send_chan(int) b, rn_recv_chan(rn_nothing) quit_chan,
+            rn_chan(struct job) jobs)
 {
         enum { A, B, GAP, JOB, TAKE, FROM, QUIT };
         int v = 0;
@@ -267,7 +272,8 @@ out:
                 if (rn_select_for(3 * RN_MSEC, [B] = rn_on_recv(a, &v)) == RN_TIMEOUT ||
                     rn_select_until(RN_NEVER, rn_on_recv(a, &v), rn_on_send(b, v)) == 1)
                         break;
-        return rn_selectv(cases, 3, RN_NEVER) + rn_selectv_try(cases, sizeof(cases) / sizeof(cases[0]));
+        return rn_selectv(cases, 3, RN_NEVER) +
+               rn_selectv_try(cases, sizeof(cases) / sizeof(cases[0]));
 }
 
 int waits(rn_chan(int) c, rn_time t)

@@ -13,7 +13,8 @@ int start(void (*f)(int *), const rn_attr *attr)
         rn_go(f, &x);
         rn_go_copy(f, int, x);
         rn_yield();
-        if (rn_try_go(f, NULL) < 0 || rn_go_attr(attr, f, NULL) < 0 || rn_go_attr(&named, f, &x) < 0)
+        if (rn_try_go(f, NULL) < 0 || rn_go_attr(attr, f, NULL) < 0 ||
+            rn_go_attr(&named, f, &x) < 0)
                 rn_exit();
         return rn_maxprocs(0) + rn_numcpu() + rn_numgoroutine() + (rn_goid() == 1);
 }

@@ -43,7 +43,8 @@ int both(const struct ops *ops, int fd)
         go(consume, c);
         rn_send(chans, c);
         FD_ZERO(&set);
-        if (select(fd, &set, NULL, NULL, NULL) < 0 || send(fd, "x", 1, 0) < 0 || recv(fd, &c, 0, 0) < 0)
+        if (select(fd, &set, NULL, NULL, NULL) < 0 || send(fd, "x", 1, 0) < 0 ||
+            recv(fd, &c, 0, 0) < 0)
                 return close(fd);
         return ops->select(ops->range + ops->chan + ops->defer);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * What the programs of tests/crash share: each is a list of cases that end on purpose, most of them badly; PROGRAM
- * CASE runs one with main as goroutine 1, and crash_test looks at the last words. The macro CASE(name) defines one
- * and puts it on the list; VISIBLE defines a function that a trace should name. */
+ * What the programs of tests/crash share: each is a list of cases that end on purpose, most of them
+ * badly; PROGRAM CASE runs one with main as goroutine 1, and crash_test looks at the last words.
+ * The macro CASE(name) defines one and puts it on the list; VISIBLE defines a function that a trace
+ * should name. */
 #ifndef CRASH_CASES_H
 #define CRASH_CASES_H
 

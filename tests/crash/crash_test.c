@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * How programs end: each test runs one case of a program beside this one as a child and looks at its exit status
- * and its last words. In the texts # stands for digits. This program itself does not use the library. */
+ * How programs end: each test runs one case of a program beside this one as a child and looks at
+ * its exit status and its last words. In the texts # stands for digits. This program itself does
+ * not use the library. */
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
@@ -92,7 +93,8 @@ static _Noreturn void child(const struct crash *c, const int out[2], const int e
 {
         char path[512];
         ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-        char *slash, *argv[4], *emulator = getenv("RUNNEL_EMULATOR");   /* what runs programs for this processor, if the machine does not */
+        /* what runs programs for this processor, if the machine does not */
+        char *slash, *argv[4], *emulator = getenv("RUNNEL_EMULATOR");
         bool emulated = emulator && emulator[0];
 
         if (n <= 0)
@@ -125,7 +127,8 @@ static _Noreturn void child(const struct crash *c, const int out[2], const int e
 static bool take(int fd, char *text, size_t size, size_t *n)
 {
         char rest[512];
-        ssize_t got = *n < size - 1 ? read(fd, text + *n, size - 1 - *n) : read(fd, rest, sizeof rest);
+        ssize_t got = *n < size - 1 ? read(fd, text + *n, size - 1 - *n)
+                                    : read(fd, rest, sizeof rest);
 
         if (got < 0)
                 return errno == EINTR;
@@ -233,7 +236,8 @@ static int count(const char *text, const char *pattern)
         return n;
 }
 
-static _Noreturn void wrong(const struct crash *c, const struct run *r, const char *what, const char *detail)
+static _Noreturn void wrong(const struct crash *c, const struct run *r, const char *what,
+                            const char *detail)
 {
         print_error("%s %s: %s%s\n", c->program, c->what, what, detail);
         print_error("-- status 0x%x after %d ms, stdout:\n%s-- stderr:\n%.3000s\n--\n", (unsigned)r->status,
@@ -277,7 +281,8 @@ static void crash_test(void **state)
         static struct run r;
         const struct crash *c = *state;
 
-        if ((c->only_tsan && !TSAN) || (c->not_tsan && TSAN) || (c->only_asan && !ASAN) || (c->not_asan && ASAN))
+        if ((c->only_tsan && !TSAN) || (c->not_tsan && TSAN) || (c->only_asan && !ASAN) ||
+            (c->not_asan && ASAN))
                 skip();
         run(c, &r);
         look_at_status(c, &r);
@@ -312,7 +317,8 @@ static void panic_is_not_cut_short_by_the_end_of_main(void **state)
                                             .begins = "panic: first\n\tpanic: second\n\ngoroutine # [running]:\n",
                                             .shows = { "panics_second", "panics_racing",
                                                        "started as panics_racing\n" } };
-        static const struct crash none = { .program = "panic_cases", .what = "panic_races_with_the_end_of_main" };
+        static const struct crash none = { .program = "panic_cases",
+                                           .what = "panic_races_with_the_end_of_main" };
         int reports = 0;
 
         (void)state;
@@ -357,13 +363,19 @@ static void at_any_time(const struct crash *come, int rounds)
 static void processors_come_at_any_time(void **state)
 {
         (void)state;
-        at_any_time(&(struct crash){ .program = "process_cases", .what = "processors_come_while_all_take_turns", .out = "4\n" }, ROUNDS / 2);
+        at_any_time(&(struct crash){ .program = "process_cases",
+                                     .what = "processors_come_while_all_take_turns",
+                                     .out = "4\n" },
+                    ROUNDS / 2);
 }
 
 static void threads_come_at_any_time(void **state)
 {
         (void)state;
-        at_any_time(&(struct crash){ .program = "process_cases", .what = "threads_come_while_one_uses_channels", .out = "255\n" }, ROUNDS);
+        at_any_time(&(struct crash){ .program = "process_cases",
+                                     .what = "threads_come_while_one_uses_channels",
+                                     .out = "255\n" },
+                    ROUNDS);
 }
 
 /* -- what is expected -- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Contexts and error groups where they go wrong: deadlocks in each of their waits, what a deadline holds off, and panics that
- * nobody catches. */
+ * Contexts and error groups where they go wrong: deadlocks in each of their waits, what a deadline
+ * holds off, and panics that nobody catches. */
 #define _GNU_SOURCE
 #include "tests/crash/cases.h"
 

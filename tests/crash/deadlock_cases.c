@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The end of main, and deadlocks: of main alone, of several, with timers, and with plain threads that could still
- * come. The synchronisation objects have their own in sync_cases.c, contexts and groups in
- * ctx_cases.c. */
+ * The end of main, and deadlocks: of main alone, of several, with timers, and with plain threads
+ * that could still come. The synchronisation objects have their own in sync_cases.c, contexts and
+ * groups in ctx_cases.c. */
 #define _GNU_SOURCE
 #include "tests/crash/cases.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What crash_test expects of each case: the table of struct crash, one entry for each behaviour. Included by
- * crash_test.c only. */
+ * What crash_test expects of each case: the table of struct crash, one entry for each behaviour.
+ * Included by crash_test.c only. */
 
 #define AFTER(of, case_name, behaviour) .name = behaviour, .program = of, .what = case_name
 #define DEADLOCK(case_name, behaviour)  AFTER("deadlock_cases", case_name, behaviour), .status = 2

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Deadlocks and descriptors: who waits for one holds the report off, one that is merely open does not. What would go on for
- * ever is ended by an alarm. */
+ * Deadlocks and descriptors: who waits for one holds the report off, one that is merely open does
+ * not. What would go on for ever is ended by an alarm. */
 #define _GNU_SOURCE
 #include "tests/crash/cases.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Where addresses are short: RLIMIT_AS leaves room for a few hundred stacks. Who was told that a goroutine was started sees it run. */
+ * Where addresses are short: RLIMIT_AS leaves room for a few hundred stacks. Who was told that a
+ * goroutine was started sees it run. */
 #define _GNU_SOURCE
 #include "tests/crash/cases.h"
 
@@ -70,7 +71,8 @@ static void nothing(void)
 {
 }
 
-/* The stacks that ended here lie in this processor's cache while it computes, and the goroutines that it has started need as many. */
+/* The stacks that ended here lie in this processor's cache while it computes, and the goroutines
+ * that it has started need as many. */
 static void computes(struct crowd *c)
 {
         rn_wg few = { { 0 } };

@@ -9,7 +9,8 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-static const volatile bool always = true;   /* a compiler that knew that nothing returns would object */
+static const volatile bool always = true;   /* a compiler that knew that nothing returns would
+                                             * object */
 
 /* -- panics -- */
 
@@ -486,7 +487,8 @@ static void says_mine(int sig)
 
 CASE(fault_with_a_handler)
 {
-        sigaction(SIGSEGV, &(struct sigaction){ .sa_handler = says_mine, .sa_flags = SA_ONSTACK }, NULL);
+        sigaction(SIGSEGV, &(struct sigaction){ .sa_handler = says_mine, .sa_flags = SA_ONSTACK },
+                  NULL);
         rn_go(faults);
         rn_forever();
 }
@@ -509,7 +511,8 @@ CASE(fault_with_an_informed_handler)
 
 CASE(overflow_with_a_handler)
 {
-        sigaction(SIGSEGV, &(struct sigaction){ .sa_handler = says_mine, .sa_flags = SA_ONSTACK }, NULL);
+        sigaction(SIGSEGV, &(struct sigaction){ .sa_handler = says_mine, .sa_flags = SA_ONSTACK },
+                  NULL);
         rn_go(overflows);
         rn_forever();
 }
@@ -549,7 +552,8 @@ CASE(waits_for_a_signal_spinning)
 
 CASE(quit_with_a_handler)
 {
-        sigaction(SIGQUIT, &(struct sigaction){ .sa_handler = says_mine, .sa_flags = SA_ONSTACK }, NULL);
+        sigaction(SIGQUIT, &(struct sigaction){ .sa_handler = says_mine, .sa_flags = SA_ONSTACK },
+                  NULL);
         rn_go(says_ready);
         rn_forever();
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The life of the process: what is left in the child of a fork, ends while others run, and the processors it may use. */
+ * The life of the process: what is left in the child of a fork, ends while others run, and the
+ * processors it may use. */
 #define _GNU_SOURCE
 #include "tests/crash/cases.h"
 
@@ -64,7 +65,8 @@ static void forks(rn_chan(int) status)
         pid_t pid = fork();
 
         if (pid == 0)
-                return; /* as if nothing had happened: the goroutine ends, there is nobody to go on */
+                return; /* as if nothing had happened: the goroutine ends, there is nobody to go
+                         * on */
         rn_send(status, status_of(pid));
 }
 

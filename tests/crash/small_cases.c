@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * Stacks of less than a page: there is no guard, but who overruns one is found at his next wait or at his end. */
+ * Stacks of less than a page: there is no guard, but who overruns one is found at his next wait or
+ * at his end. */
 #define _GNU_SOURCE
 #include "tests/crash/cases.h"
 
 static const rn_attr leaf = { .stack = 512 };
 
-/* Down to where the canary is, and further: the lowest slot, which is handed out first, has nobody below. */
+/* Down to where the canary is, and further: the lowest slot, which is handed out first, has nobody
+ * below. */
 VISIBLE(void, uses_too_much, (bool waits))
 {
         volatile char much[6500];

@@ -202,7 +202,8 @@ VISIBLE(void, locks_to_read, (rn_rwmutex *m))
         AFTERWARDS();
 }
 
-/* A reader reads again while a writer waits: the writer waits for the reader, the reader behind the writer. */
+/* A reader reads again while a writer waits: the writer waits for the reader, the reader behind the
+ * writer. */
 CASE(rlock_again_behind_a_writer)
 {
         rn_rwmutex_rlock(&rwmutex);

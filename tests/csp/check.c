@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * The comparison and the shrinker. A run is right if its outcome is in the reference's set; that nobody can wait for ever in an outcome where somebody did, or the other way round, is
- * part of that, since what was not done is in the outcome too. Invariant: a program that the reference cannot go through is counted, never passed. */
+ * The comparison and the shrinker. A run is right if its outcome is in the reference's set; that
+ * nobody can wait for ever in an outcome where somebody did, or the other way round, is part of
+ * that, since what was not done is in the outcome too. Invariant: a program that the reference
+ * cannot go through is counted, never passed. */
 #include "tests/csp/check.h"
 
 #include <stdlib.h>
@@ -11,7 +13,8 @@ enum { SHRINK_SECONDS = 120, ALLOWED_SHOWN = 8 };
 
 /* -- the plan of a program's runs -- */
 
-/* Run i of a program on so many Ps: in a quarter of them some processes are plain threads, and of the others every second is a deterministic one. */
+/* Run i of a program on so many Ps: in a quarter of them some processes are plain threads, and of
+ * the others every second is a deterministic one. */
 static struct how how_of(const struct budget *b, uint64_t seed, uint8_t procs, unsigned i)
 {
         uint64_t s = seed + 1000003u * i + procs;
@@ -31,7 +34,8 @@ static size_t runs_of(const struct budget *b, bool may_block)
         return strlen((const char *)b->procs) * (may_block ? b->blocked : b->runs);
 }
 
-static size_t plan(const struct budget *b, const struct program *p, uint64_t seed, bool may_block, struct job *jobs)
+static size_t plan(const struct budget *b, const struct program *p, uint64_t seed, bool may_block,
+                   struct job *jobs)
 {
         size_t n = runs_of(b, may_block), each = n / strlen((const char *)b->procs);
 
@@ -74,7 +78,8 @@ static void count(struct tally *t, const struct job *jobs, size_t n, const struc
 }
 
 /* The first job that is not allowed goes to f, with its text; the other texts are freed. */
-static bool judge(struct job *jobs, size_t n, const struct outcomes *allowed, uint64_t seed, struct failure *f)
+static bool judge(struct job *jobs, size_t n, const struct outcomes *allowed, uint64_t seed,
+                  struct failure *f)
 {
         bool well = true;
 
@@ -102,7 +107,8 @@ struct group {
 
 static bool group_run(const struct budget *b, struct group *g, struct tally *t, struct failure *f)
 {
-        struct job *jobs = calloc(GROUP * (runs_of(b, false) + runs_of(b, true)), sizeof *jobs), *mine = jobs;
+        struct job *jobs = calloc(GROUP * (runs_of(b, false) + runs_of(b, true)), sizeof *jobs),
+                   *mine = jobs;
         size_t n = 0;
         bool well = true;
 
@@ -130,7 +136,8 @@ static bool group_run(const struct budget *b, struct group *g, struct tally *t, 
         return well;
 }
 
-static void group_add(const struct budget *b, struct group *g, const struct program *p, uint64_t seed, struct tally *t)
+static void group_add(const struct budget *b, struct group *g, const struct program *p,
+                      uint64_t seed, struct tally *t)
 {
         t->programs++;
         if (!reference_explore(p, b->states, &g->allowed[g->n])) {
@@ -141,7 +148,8 @@ static void group_add(const struct budget *b, struct group *g, const struct prog
         g->seed[g->n++] = seed;
 }
 
-bool check_seeds(const struct budget *b, uint64_t seed, size_t n, struct tally *t, struct failure *f)
+bool check_seeds(const struct budget *b, uint64_t seed, size_t n, struct tally *t,
+                 struct failure *f)
 {
         struct group *g = calloc(1, sizeof *g);
         bool well = true;
@@ -160,7 +168,8 @@ bool check_seeds(const struct budget *b, uint64_t seed, size_t n, struct tally *
         return well;
 }
 
-bool check_program(const struct budget *b, const struct program *p, uint64_t seed, struct tally *t, struct failure *f)
+bool check_program(const struct budget *b, const struct program *p, uint64_t seed, struct tally *t,
+                   struct failure *f)
 {
         struct group *g = calloc(1, sizeof *g);
         bool well;
@@ -243,7 +252,8 @@ static bool cut_chan(struct program *q, unsigned chan)
         return true;
 }
 
-/* Makes a cut at place i (a process or a channel), k (an operation), c (a case). False: there is nothing to cut. */
+/* Makes a cut at place i (a process or a channel), k (an operation), c (a case). False: there is
+ * nothing to cut. */
 static bool make_cut(struct program *q, enum cut cut, unsigned i, unsigned k, unsigned c)
 {
         struct process *proc = &q->proc[i];
@@ -292,13 +302,16 @@ static unsigned shrink_pass(const struct budget *b, struct failure *f, time_t en
 {
         unsigned cuts = 0;
 
-        for (unsigned x = 0; x < CUT_END_ * MAX_PROCS * MAX_OPS * MAX_CASES && time(NULL) < end; x++) {
-                unsigned c = x % MAX_CASES, k = x / MAX_CASES % MAX_OPS, i = x / MAX_CASES / MAX_OPS % MAX_PROCS;
+        for (unsigned x = 0; x < CUT_END_ * MAX_PROCS * MAX_OPS * MAX_CASES && time(NULL) < end;
+             x++) {
+                unsigned c = x % MAX_CASES, k = x / MAX_CASES % MAX_OPS,
+                         i = x / MAX_CASES / MAX_OPS % MAX_PROCS;
 
                 for (;;) {
                         struct program q = f->job.program;
 
-                        if (!make_cut(&q, x / MAX_CASES / MAX_OPS / MAX_PROCS, i, k, c) || !fails_again(b, &q, f))
+                        if (!make_cut(&q, x / MAX_CASES / MAX_OPS / MAX_PROCS, i, k, c) ||
+                            !fails_again(b, &q, f))
                                 break;
                         cuts++;
                 }

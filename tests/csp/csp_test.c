@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Random CSP programs against the reference, with a fixed budget; the reference against sets of outcomes made by hand; and the net itself: a library that is wrong on purpose must be caught. The programs
- * run in children (jobs.c), so this process does not use the library. CSP_SEED=n goes on from another seed than the fixed one; `make fuzz` does so for as long as asked. */
+ * Random CSP programs against the reference, with a fixed budget; the reference against sets of
+ * outcomes made by hand; and the net itself: a library that is wrong on purpose must be caught. The
+ * programs run in children (jobs.c), so this process does not use the library. CSP_SEED=n goes on
+ * from another seed than the fixed one; `make fuzz` does so for as long as asked. */
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
@@ -121,10 +123,12 @@ static void the_reference_allows_what_is_known_and_nothing_else(void **state)
 
                         assert_true(outcome_parse(&p, &o, known[i].outcomes[n]));
                         if (!outcomes_have(&set, &o))
-                                fail_msg("not allowed:\n%s%s", known[i].program, known[i].outcomes[n]);
+                                fail_msg("not allowed:\n%s%s", known[i].program,
+                                         known[i].outcomes[n]);
                 }
                 if (set.n != n)
-                        fail_msg("%d outcomes instead of %d:\n%s", (int)set.n, (int)n, known[i].program);
+                        fail_msg("%d outcomes instead of %d:\n%s", (int)set.n, (int)n,
+                                 known[i].program);
                 outcomes_free(&set);
         }
 }
@@ -152,7 +156,9 @@ static void report(const struct budget *b, struct failure *f)
 
 static void budget_spent(const uint8_t *procs)
 {
-        const struct budget b = { .procs = procs, .runs = RUNS, .blocked = 1, .states = STATES, .tries = 100 };
+        const struct budget b = {
+                .procs = procs, .runs = RUNS, .blocked = 1, .states = STATES, .tries = 100
+        };
         const char *from = getenv("CSP_SEED");
         uint64_t seed = from ? strtoull(from, NULL, 10) : 10000u * procs[0];
         struct tally t = { 0 };
@@ -164,7 +170,8 @@ static void budget_spent(const uint8_t *procs)
         }
         printf("%d programs, %d skipped, %d runs (%d with threads, %d blocked at the end), %d of %d outcomes met\n", (int)t.programs,
                (int)t.skipped, (int)t.runs, (int)t.threads, (int)t.blocked, (int)t.seen, (int)t.allowed);
-        /* It was a test: few were skipped, some blocked, and many programs met with more than one fate. */
+        /* It was a test: few were skipped, some blocked, and many programs met with more than one
+         * fate. */
         assert_true(t.skipped < t.programs / 10);
         assert_true(t.blocked > 0);
         assert_true(t.varied > t.programs / 5);
@@ -192,7 +199,9 @@ static void outcomes_on_eight_processors_are_allowed(void **state)
 static void known_programs_have_known_outcomes(void **state)
 {
         static const uint8_t procs[] = { 1, 2, 8, 0 };
-        const struct budget b = { .procs = procs, .runs = 2, .blocked = 1, .states = STATES, .tries = 100 };
+        const struct budget b = {
+                .procs = procs, .runs = 2, .blocked = 1, .states = STATES, .tries = 100
+        };
 
         (void)state;
         for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
@@ -220,12 +229,17 @@ static unsigned ops_of(const struct program *p)
         return n;
 }
 
-/* Each wrong library is caught within NET programs, most by the first few; the deaf one takes longest, since another case was often another's to take. */
+/* Each wrong library is caught within NET programs, most by the first few; the deaf one takes
+ * longest, since another case was often another's to take. */
 static void a_wrong_library_is_caught(void **state)
 {
         (void)state;
         for (unsigned sabotage = SAB_LOSE; sabotage <= SAB_ZERO; sabotage++) {
-                const struct budget b = { .procs = p2, .runs = RUNS, .blocked = 1, .states = STATES, .sabotage = (uint8_t)sabotage };
+                const struct budget b = { .procs = p2,
+                                          .runs = RUNS,
+                                          .blocked = 1,
+                                          .states = STATES,
+                                          .sabotage = (uint8_t)sabotage };
                 struct tally t = { 0 };
                 struct failure f;
 
@@ -238,7 +252,12 @@ static void a_wrong_library_is_caught(void **state)
 
 static void what_fails_is_made_small(void **state)
 {
-        const struct budget b = { .procs = p1, .runs = RUNS, .blocked = 1, .states = STATES, .tries = 4, .sabotage = SAB_LOSE };
+        const struct budget b = { .procs = p1,
+                                  .runs = RUNS,
+                                  .blocked = 1,
+                                  .states = STATES,
+                                  .tries = 4,
+                                  .sabotage = SAB_LOSE };
         struct tally t = { 0 };
         struct failure f;
 
@@ -255,7 +274,9 @@ static void what_fails_is_made_small(void **state)
 /* One run of a program: how it ended. */
 static struct job one_run(const char *program, unsigned sabotage)
 {
-        struct job j = { .how = { .mode = MODE_REAL, .procs = 2, .seed = 1, .sabotage = (uint8_t)sabotage } };
+        struct job j = {
+                .how = { .mode = MODE_REAL, .procs = 2, .seed = 1, .sabotage = (uint8_t)sabotage }
+        };
 
         assert_true(program_parse(&j.program, program));
         jobs_run(&j, 1);
@@ -293,7 +314,8 @@ static void how_a_child_ends_is_told_apart(void **state)
 /* Where only one outcome is allowed, each change of it is refused, and so is a bad end. */
 static void a_wrong_outcome_is_refused(void **state)
 {
-        struct job j = one_run("chans 1\nproc send 0 ; close 0\nproc recv 0 ; recv 0\n", SAB_NONE), wrong;
+        struct job j = one_run("chans 1\nproc send 0 ; close 0\nproc recv 0 ; recv 0\n", SAB_NONE),
+                   wrong;
         struct outcomes allowed;
 
         (void)state;
@@ -311,7 +333,8 @@ static void a_wrong_outcome_is_refused(void **state)
                 for (unsigned kind = 0; kind < R_END_; kind++) {
                         wrong = j;
                         r->kind = (uint8_t)kind;
-                        assert_int_equal(job_allowed(&wrong, &allowed), kind == j.outcome.of[i / 2][i % 2].kind);
+                        assert_int_equal(job_allowed(&wrong, &allowed),
+                                         kind == j.outcome.of[i / 2][i % 2].kind);
                 }
         }
         for (unsigned verdict = MISTOLD; verdict <= HUNG; verdict++) {

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * Wing and Gong's search: take a call that may have been the first, which is one that began before any other had ended, and whose answer fits the channel's state; do it; go on with the rest; if the
- * rest has no order, take it back and try another. States that were met before are not tried again: which calls are done and what lies in the channel is all that matters. Without a
- * buffer a send and its receive are one step, for which both must be under way. */
+ * Wing and Gong's search: take a call that may have been the first, which is one that began before
+ * any other had ended, and whose answer fits the channel's state; do it; go on with the rest; if
+ * the rest has no order, take it back and try another. States that were met before are not tried
+ * again: which calls are done and what lies in the channel is all that matters. Without a buffer a
+ * send and its receive are one step, for which both must be under way. */
 #include "tests/csp/history.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { PLACES = 1 << 16 };   /* for states; a history that needs more has far more overlap than any test makes */
+enum { PLACES = 1 << 16 };   /* for states; a history that needs more has far more overlap than any
+                              * test makes */
 
 /* Only bytes, unused ones zero. */
 struct state {
@@ -65,7 +68,8 @@ static uint64_t candidates(const struct search *x, const struct state *s)
         return set;
 }
 
-/* The sequential channel: call c as the next one. False: it would have answered otherwise. An unbuffered one passes values in search_pairs. */
+/* The sequential channel: call c as the next one. False: it would have answered otherwise. An
+ * unbuffered one passes values in search_pairs. */
 static bool apply(const struct search *x, const struct call *c, struct state *s)
 {
         if (c->kind == CALL_CLOSE) {
@@ -100,12 +104,14 @@ static bool apply(const struct search *x, const struct call *c, struct state *s)
 static bool search_pairs(struct search *x, const struct state *s, uint64_t next)
 {
         for (size_t i = 0; i < x->n; i++) {
-                if (!(next >> i & 1) || x->calls[i].kind != CALL_SEND || x->calls[i].result != CALL_DONE || s->closed)
+                if (!(next >> i & 1) || x->calls[i].kind != CALL_SEND ||
+                    x->calls[i].result != CALL_DONE || s->closed)
                         continue;
                 for (size_t k = 0; k < x->n; k++) {
                         struct state t = *s;
 
-                        if (!(next >> k & 1) || x->calls[k].kind != CALL_RECV || x->calls[k].result != CALL_DONE)
+                        if (!(next >> k & 1) || x->calls[k].kind != CALL_RECV ||
+                            x->calls[k].result != CALL_DONE)
                                 continue;
                         if (x->calls[k].value != x->calls[i].value)
                                 continue;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Histories of calls on one channel, and whether a bounded queue could have had them. Knows nothing of the library. Called by history_test.c. */
+ * Histories of calls on one channel, and whether a bounded queue could have had them. Knows nothing
+ * of the library. Called by history_test.c. */
 #ifndef CSP_HISTORY_H
 #define CSP_HISTORY_H
 
@@ -21,10 +22,12 @@ enum call_result {
 struct call {
         uint8_t kind, result;
         int value;             /* sent or received */
-        uint64_t begin, end;   /* by one clock for all: a call whose end is smaller than another's begin was over before that began */
+        uint64_t begin, end;   /* by one clock for all: a call whose end is smaller than another's
+                                * begin was over before that began */
 };
 
-/* True if there is an order of the calls, which leaves calls that do not overlap as they were, in which a channel of this capacity answers as recorded. n <= MAX_CALLS. */
+/* True if there is an order of the calls, which leaves calls that do not overlap as they were, in
+ * which a channel of this capacity answers as recorded. n <= MAX_CALLS. */
 bool history_possible(const struct call *calls, size_t n, unsigned cap);
 
 #endif

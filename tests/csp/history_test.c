@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Histories of goroutines and threads on one channel, judged by the checker (history.c); and the checker itself, on histories made by hand, which it must accept or refuse, and on recorded
- * ones that are falsified. A call is stamped by a counter, not by the clock: its increments are full barriers, so that a call that ended before another began is also visible to it. */
+ * Histories of goroutines and threads on one channel, judged by the checker (history.c); and the
+ * checker itself, on histories made by hand, which it must accept or refuse, and on recorded ones
+ * that are falsified. A call is stamped by a counter, not by the clock: its increments are full
+ * barriers, so that a call that ended before another began is also visible to it. */
 #define _GNU_SOURCE
 #include "tests/support/behave.h"
 
@@ -22,36 +24,49 @@
 static void what_a_queue_does_is_possible(void)
 {
         CHECK(POSSIBLE(1, SENT(1, 1, 2), GOT(1, 3, 4)));
-        CHECK(POSSIBLE(2, SENT(1, 1, 2), SENT(2, 3, 4), GOT(1, 5, 6), GOT(2, 7, 8), CLOSED(9, 10), SAW_CLOSED(11, 12)));
-        CHECK(POSSIBLE(2, SENT(1, 1, 4), SENT(2, 2, 3), GOT(2, 5, 6), GOT(1, 7, 8)));                   /* sends that overlap */
-        CHECK(POSSIBLE(2, SENT(1, 1, 2), SENT(2, 3, 4), GOT(2, 5, 8), GOT(1, 6, 7)));                   /* receives that do */
-        CHECK(POSSIBLE(1, GOT(1, 1, 4), SENT(1, 2, 3)));                                                /* it waited */
-        CHECK(POSSIBLE(1, SENT(1, 1, 2), SENT(2, 3, 6), NO_ROOM(4, 7), GOT(1, 5, 8), GOT(2, 9, 10)));   /* a waiting sender's value moves up */
-        CHECK(POSSIBLE(1, NOTHING(1, 2), SENT(1, 3, 4), NO_ROOM(5, 6), GOT(1, 7, 8), NOTHING(9, 10)));
-        CHECK(POSSIBLE(1, CLOSED(1, 4), SENT(1, 2, 3), GOT(1, 5, 6), SAW_CLOSED(7, 8), SEND_PANICS(9, 10), CLOSED_TWICE(11, 12)));
+        CHECK(POSSIBLE(2, SENT(1, 1, 2), SENT(2, 3, 4), GOT(1, 5, 6), GOT(2, 7, 8), CLOSED(9, 10),
+                       SAW_CLOSED(11, 12)));
+        /* sends that overlap */
+        CHECK(POSSIBLE(2, SENT(1, 1, 4), SENT(2, 2, 3), GOT(2, 5, 6), GOT(1, 7, 8)));
+        /* receives that do */
+        CHECK(POSSIBLE(2, SENT(1, 1, 2), SENT(2, 3, 4), GOT(2, 5, 8), GOT(1, 6, 7)));
+        CHECK(POSSIBLE(1, GOT(1, 1, 4), SENT(1, 2, 3)));   /* it waited */
+        /* a waiting sender's value moves up */
+        CHECK(POSSIBLE(1, SENT(1, 1, 2), SENT(2, 3, 6), NO_ROOM(4, 7), GOT(1, 5, 8),
+                       GOT(2, 9, 10)));
+        CHECK(POSSIBLE(1, NOTHING(1, 2), SENT(1, 3, 4), NO_ROOM(5, 6), GOT(1, 7, 8),
+                       NOTHING(9, 10)));
+        CHECK(POSSIBLE(1, CLOSED(1, 4), SENT(1, 2, 3), GOT(1, 5, 6), SAW_CLOSED(7, 8),
+                       SEND_PANICS(9, 10), CLOSED_TWICE(11, 12)));
         CHECK(POSSIBLE(0, SENT(1, 1, 3), GOT(1, 2, 4)));
-        CHECK(POSSIBLE(0, SENT(1, 1, 9), GOT(2, 2, 4), SENT(2, 3, 5), NO_ROOM(6, 7), GOT(1, 8, 10)));
+        CHECK(POSSIBLE(0, SENT(1, 1, 9), GOT(2, 2, 4), SENT(2, 3, 5), NO_ROOM(6, 7),
+                       GOT(1, 8, 10)));
         CHECK(POSSIBLE(0, NOTHING(1, 2), CLOSED(3, 4), SAW_CLOSED(1, 6), SEND_PANICS(2, 5)));
 }
 
 static void what_no_queue_does_is_refused(void)
 {
-        CHECK(!POSSIBLE(2, SENT(1, 1, 2), GOT(1, 3, 4), GOT(1, 5, 6)));                        /* a value twice */
-        CHECK(!POSSIBLE(2, SENT(1, 1, 8), GOT(1, 2, 7), GOT(1, 3, 6)));                        /* ... whatever overlaps */
-        CHECK(!POSSIBLE(2, SENT(1, 1, 2), SENT(2, 3, 4), GOT(2, 5, 6)));                       /* a value lost */
+        /* a value twice */
+        CHECK(!POSSIBLE(2, SENT(1, 1, 2), GOT(1, 3, 4), GOT(1, 5, 6)));
+        /* ... whatever overlaps */
+        CHECK(!POSSIBLE(2, SENT(1, 1, 8), GOT(1, 2, 7), GOT(1, 3, 6)));
+        /* a value lost */
+        CHECK(!POSSIBLE(2, SENT(1, 1, 2), SENT(2, 3, 4), GOT(2, 5, 6)));
         CHECK(!POSSIBLE(2, SENT(1, 1, 2), NOTHING(3, 4)));
-        CHECK(!POSSIBLE(2, SENT(1, 1, 2), SENT(2, 3, 4), GOT(2, 5, 6), GOT(1, 7, 8)));         /* not the oldest */
-        CHECK(!POSSIBLE(1, GOT(1, 1, 2), SENT(1, 3, 4)));                                      /* before it was sent */
-        CHECK(!POSSIBLE(1, GOT(2, 1, 4), SENT(1, 2, 3)));                                      /* never sent */
-        CHECK(!POSSIBLE(2, SENT(1, 1, 2), CLOSED(3, 4), SAW_CLOSED(5, 6), GOT(1, 7, 8)));      /* closed while a value is left */
-        CHECK(!POSSIBLE(2, CLOSED(1, 2), SENT(1, 3, 4)));                                      /* sent after the close */
+        /* not the oldest */
+        CHECK(!POSSIBLE(2, SENT(1, 1, 2), SENT(2, 3, 4), GOT(2, 5, 6), GOT(1, 7, 8)));
+        CHECK(!POSSIBLE(1, GOT(1, 1, 2), SENT(1, 3, 4)));   /* before it was sent */
+        CHECK(!POSSIBLE(1, GOT(2, 1, 4), SENT(1, 2, 3)));   /* never sent */
+        /* closed while a value is left */
+        CHECK(!POSSIBLE(2, SENT(1, 1, 2), CLOSED(3, 4), SAW_CLOSED(5, 6), GOT(1, 7, 8)));
+        CHECK(!POSSIBLE(2, CLOSED(1, 2), SENT(1, 3, 4)));   /* sent after the close */
         CHECK(!POSSIBLE(2, SAW_CLOSED(1, 2), CLOSED(3, 4)));
         CHECK(!POSSIBLE(2, SEND_PANICS(1, 2), CLOSED(3, 4)));
         CHECK(!POSSIBLE(2, CLOSED(1, 2), CLOSED(3, 4)));
-        CHECK(!POSSIBLE(2, CLOSED(1, 2), NOTHING(3, 4)));                                      /* a closed one is ready */
+        CHECK(!POSSIBLE(2, CLOSED(1, 2), NOTHING(3, 4)));   /* a closed one is ready */
         CHECK(!POSSIBLE(2, CLOSED_TWICE(1, 2)));
-        CHECK(!POSSIBLE(1, SENT(1, 1, 2), SENT(2, 3, 4)));                                     /* more than there is room for */
-        CHECK(!POSSIBLE(2, SENT(1, 1, 2), NO_ROOM(3, 4)));                                     /* there was room */
+        CHECK(!POSSIBLE(1, SENT(1, 1, 2), SENT(2, 3, 4)));   /* more than there is room for */
+        CHECK(!POSSIBLE(2, SENT(1, 1, 2), NO_ROOM(3, 4)));   /* there was room */
 }
 
 static void without_a_buffer_both_must_be_there(void)
@@ -70,7 +85,8 @@ enum { WORKERS = 4, VALUES = 4, VAIN = 3 };
 
 struct record {
         rn_chan(int) c;
-        unsigned cap, nsenders, nreceivers, early;   /* early: which sender closes after how many values; others close when all have ended */
+        unsigned cap, nsenders, nreceivers, early;   /* early: which sender closes after how many
+                                                      * values; others close when all have ended */
         uint64_t rand;
         atomic_ulong clock;
         atomic_uint ncalls, ids, senders_left;
@@ -111,7 +127,8 @@ static void send_at_once(struct record *r, int v, bool *sent)
         *sent = rn_try_send(r->c, v);
 }
 
-/* The channel is closed at once or not at all, so a panic here is always that of a closed channel; its text is the behaviour tests' business. */
+/* The channel is closed at once or not at all, so a panic here is always that of a closed channel;
+ * its text is the behaviour tests' business. */
 static void record_send(struct record *r, unsigned how, int v)
 {
         bool sent = true, returned;
@@ -169,7 +186,8 @@ static void sender(struct record *r, unsigned id, uint64_t *rand)
 static void receiver(struct record *r, uint64_t *rand)
 {
         for (unsigned vain = 0; ;) {
-                unsigned before = behave_below(rand, 3), how = behave_below(rand, vain < VAIN ? 6 : 4) + (vain < VAIN ? 0 : 2);
+                unsigned before = behave_below(rand, 3),
+                         how = behave_below(rand, vain < VAIN ? 6 : 4) + (vain < VAIN ? 0 : 2);
 
                 vain += how < 2;
                 if (before == 0)
@@ -213,7 +231,9 @@ static void record(struct record *r, uint64_t *rand, unsigned threads)
 
 static void show(const struct record *r)
 {
-        static const char *const kinds[] = { "send", "recv", "close" }, *const results[] = { "", " closed", " not", " panic" };
+        static const char *const kinds[] = { "send", "recv", "close" }, *const results[] = {
+                "", " closed", " not", " panic"
+        };
 
         for (unsigned i = 0; i < atomic_load(&r->ncalls); i++)
                 fprintf(stderr, "  cap %u: %s %d%s [%d, %d]\n", r->cap, kinds[r->calls[i].kind], r->calls[i].value,
@@ -286,11 +306,13 @@ static void a_falsified_history_is_refused(void)
                 was = *got;
                 got->value = 999;   /* never sent */
                 CHECK(!still_possible(r));
-                *got = (struct call){ CALL_RECV, CALL_NOT, 0, was.begin, was.end };   /* nobody got it */
+                /* nobody got it */
+                *got = (struct call){ CALL_RECV, CALL_NOT, 0, was.begin, was.end };
                 CHECK(!still_possible(r));
                 *got = was;
                 was = *last;
-                *last = (struct call){ CALL_RECV, CALL_DONE, got->value, was.begin, was.end };   /* another one got it too */
+                /* another one got it too */
+                *last = (struct call){ CALL_RECV, CALL_DONE, got->value, was.begin, was.end };
                 CHECK(!still_possible(r));
                 *last = was;
                 sent->begin = sent->end = UINT64_MAX;   /* sent after all others */

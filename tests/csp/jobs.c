@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * The child that runs programs, and the parent that watches it. They share a page or two, in which the child says which job it is at and each process writes down what it saw; what
- * stands there when the child is gone is the outcome. That somebody waits for ever is nothing that is guessed from outside: the library itself says that all goroutines are
- * asleep and ends the child with status 2, and its dump is compared with what is missing in the outcome. The only clock here, jobs_seconds, ends in a failure.
+ * The child that runs programs, and the parent that watches it. They share a page or two, in which
+ * the child says which job it is at and each process writes down what it saw; what stands there
+ * when the child is gone is the outcome. That somebody waits for ever is nothing that is guessed
+ * from outside: the library itself says that all goroutines are asleep and ends the child with
+ * status 2, and its dump is compared with what is missing in the outcome. The only clock here,
+ * jobs_seconds, ends in a failure.
  *
  * Invariant: this process has one thread and does not use the library. */
 #include "tests/csp/jobs.h"
@@ -48,7 +51,8 @@ static size_t children;
 /* Everything from here on is the child's. */
 static _Noreturn void work(void)
 {
-        for (unsigned i; (i = atomic_load(&shared->at)) < shared->n; atomic_store(&shared->at, i + 1))
+        for (unsigned i; (i = atomic_load(&shared->at)) < shared->n;
+             atomic_store(&shared->at, i + 1))
                 run_program(&shared->job[i].program, &shared->job[i].how, &shared->job[i].outcome);
         _exit(0);
 }
@@ -68,8 +72,9 @@ const char *__tsan_default_options(void)
         return "halt_on_error=1:atexit_sleep_ms=0";
 }
 
-/* A child of fork has one thread of TSan's more than a fresh process, and the library, which knows of one, would think that somebody could still end the deadlock. So this program is
- * started anew, and comes no further than here. */
+/* A child of fork has one thread of TSan's more than a fresh process, and the library, which knows
+ * of one, would think that somebody could still end the deadlock. So this program is started anew,
+ * and comes no further than here. */
 static void __attribute__((constructor)) began_as_child(void)
 {
         const char *fd = getenv("CSP_CHILD");
@@ -119,7 +124,8 @@ static _Noreturn void child(pid_t parent, int alive)
         work();
 }
 
-/* Waits for the end of the child. False: it has stood still for jobs_seconds and was killed, after a dump if it could make one. */
+/* Waits for the end of the child. False: it has stood still for jobs_seconds and was killed, after
+ * a dump if it could make one. */
 static bool watch(pid_t pid, int gone, int *status)
 {
         struct pollfd p = { .fd = gone, .events = POLLIN };
@@ -174,7 +180,8 @@ static const char *waits_for(const struct op *o)
         return nil ? "chan receive (nil chan)" : "chan receive";
 }
 
-/* Who has not come to his end stands in the dump, with what he waits for, and nobody else does; plain threads are never in it. */
+/* Who has not come to his end stands in the dump, with what he waits for, and nobody else does;
+ * plain threads are never in it. */
 static bool told_right(const char *text, const struct program *p, const struct how *how, const struct outcome *o)
 {
         char want[64];
@@ -210,7 +217,8 @@ static void judge(struct job *j, bool well, int status)
         else if (!WIFEXITED(status) || WEXITSTATUS(status) != 2 || strncmp(text, "fatal error: all goroutines", 27) != 0)
                 j->verdict = CRASHED;
         else
-                j->verdict = told_right(text, &j->program, &j->how, &j->outcome) ? BLOCKED : MISTOLD;
+                j->verdict = told_right(text, &j->program, &j->how, &j->outcome) ? BLOCKED
+                                                                                 : MISTOLD;
         if (j->verdict == BLOCKED)
                 free(text);
         else
@@ -236,7 +244,8 @@ static void batch(struct job *jobs, unsigned n)
                 unsigned at;
                 bool well;
 
-                if (ftruncate(words, 0) != 0 || lseek(words, 0, SEEK_SET) != 0 || pipe2(gone, O_CLOEXEC) != 0)
+                if (ftruncate(words, 0) != 0 || lseek(words, 0, SEEK_SET) != 0 ||
+                    pipe2(gone, O_CLOEXEC) != 0)
                         abort();
                 pid = fork();
                 if (pid < 0)

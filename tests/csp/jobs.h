@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Runs of programs in child processes. Called by check.c, from a process that has not used the library itself: the child of one that has may not. */
+ * Runs of programs in child processes. Called by check.c, from a process that has not used the
+ * library itself: the child of one that has may not. */
 #ifndef CSP_JOBS_H
 #define CSP_JOBS_H
 
@@ -7,7 +8,8 @@
 
 enum verdict {
         RAN,        /* to its end: all processes came to theirs */
-        BLOCKED,    /* the library said that all are asleep, and named those that are, and what they wait for */
+        BLOCKED,    /* the library said that all are asleep, and named those that are, and what they
+                     * wait for */
         MISTOLD,    /* it said so, but not who waits for what */
         CRASHED,    /* it died otherwise; the text says how */
         HUNG        /* nothing came for jobs_seconds; the text is a dump */
@@ -23,7 +25,8 @@ struct job {
         /* Filled in: */
         struct outcome outcome;
         uint8_t verdict;   /* enum verdict */
-        char *text;        /* last words of a child that did not end well, for who frees it; else NULL */
+        char *text;        /* last words of a child that did not end well, for who frees it; else
+                            * NULL */
 };
 
 /* Runs them all, one after the other. Most share a child; one that blocks for ever costs it. */

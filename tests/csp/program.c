@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Programs from bytes, and the text of programs and outcomes. The generator has two aims beside chance. Operations are to find partners: half of the programs choose the
- * direction of each plain operation by what the other processes lack. And most programs are to end, since one that blocks for ever costs a process: in seven of eight the last process is a
- * janitor, who sleeps a little and then closes everything, so that who still waits is seen to wait, and goes on. The text has a line `chans` with the capacities and then a line for each process, operations
- * separated by `;`, so a failure can be kept in a test as it was printed. */
+ * Programs from bytes, and the text of programs and outcomes. The generator has two aims beside
+ * chance. Operations are to find partners: half of the programs choose the direction of each plain
+ * operation by what the other processes lack. And most programs are to end, since one that blocks
+ * for ever costs a process: in seven of eight the last process is a janitor, who sleeps a little
+ * and then closes everything, so that who still waits is seen to wait, and goes on. The text has a
+ * line `chans` with the capacities and then a line for each process, operations separated by `;`,
+ * so a failure can be kept in a test as it was printed. */
 #include "tests/csp/program.h"
 
 #include <stdlib.h>
@@ -31,13 +34,15 @@ static const uint8_t kinds[32] = {
         OP_SLEEP, OP_YIELD, OP_RECV,
 };
 
-/* Operations of one process; fewer if there are many, or the reference would seldom come to an end. */
+/* Operations of one process; fewer if there are many, or the reference would seldom come to an
+ * end. */
 static const uint8_t most_ops[MAX_PROCS + 1] = { 0, MAX_OPS, MAX_OPS, MAX_OPS, 5 };
 
 struct balance {
         bool on;
         bool ends;   /* there is a janitor: nobody may wait on what he cannot close */
-        int8_t own[MAX_CHANS], others[MAX_CHANS];   /* sends less receives: of this process, of those before it */
+        int8_t own[MAX_CHANS], others[MAX_CHANS];   /* sends less receives: of this process, of
+                                                     * those before it */
 };
 
 static unsigned choose_chan(struct bytes *b, const struct program *p, bool nil, bool in_select)
@@ -51,7 +56,8 @@ static unsigned choose_chan(struct bytes *b, const struct program *p, bool nil, 
         return x / 32 % p->nchans;
 }
 
-static struct comm choose_comm(struct bytes *b, const struct program *p, struct balance *bal, int send, bool nil, bool in_select)
+static struct comm choose_comm(struct bytes *b, const struct program *p, struct balance *bal,
+                               int send, bool nil, bool in_select)
 {
         struct comm c = { .chan = (uint8_t)choose_chan(b, p, nil, in_select) };
         bool sends = send < 0 ? next(b) & 1 : send != 0;
@@ -77,11 +83,14 @@ static struct op choose_op(struct bytes *b, const struct program *p, struct bala
         if (op_is_select(o.kind)) {
                 o.n = (uint8_t)(1 + next(b) % MAX_CASES);
                 for (unsigned i = 0; i < o.n; i++)
-                        o.comm[i] = choose_comm(b, p, bal, -1, i > 0 || !(waits && bal->ends), true);
+                        o.comm[i] = choose_comm(b, p, bal, -1, i > 0 || !(waits && bal->ends),
+                                                true);
         } else if (op_communicates(o.kind)) {
                 o.n = 1;
-                o.comm[0] = choose_comm(b, p, bal, o.kind % 2 == OP_SEND, !(waits && bal->ends), false);
-                o.kind = (uint8_t)(o.kind - o.kind % 2 + !o.comm[0].send);   /* they come in pairs */
+                o.comm[0] = choose_comm(b, p, bal, o.kind % 2 == OP_SEND, !(waits && bal->ends),
+                                        false);
+                /* they come in pairs */
+                o.kind = (uint8_t)(o.kind - o.kind % 2 + !o.comm[0].send);
         } else if (o.kind == OP_CLOSE) {
                 o.n = 1;
                 o.comm[0].chan = (uint8_t)choose_chan(b, p, true, false);
@@ -97,7 +106,8 @@ static void make_janitor(struct bytes *b, const struct program *p, struct proces
         for (unsigned i = x % 3; i > 0; i--)
                 proc->op[proc->n++].kind = OP_SLEEP;
         for (unsigned i = 0; i < p->nchans; i++)
-                proc->op[proc->n++] = (struct op){ OP_CLOSE, 1, { { 0, (uint8_t)((x / 4 + i) % p->nchans) } } };
+                proc->op[proc->n++] =
+                        (struct op){ OP_CLOSE, 1, { { 0, (uint8_t)((x / 4 + i) % p->nchans) } } };
         proc->op[proc->n++].kind = OP_CANCEL;
 }
 
@@ -142,14 +152,16 @@ static bool op_valid(const struct program *p, const struct op *o)
 {
         if (o->kind >= OP_END_)
                 return false;
-        if (op_is_select(o->kind) ? o->n < 1 || o->n > MAX_CASES : o->n != (o->kind <= OP_RECV_FOR || o->kind == OP_CLOSE))
+        if (op_is_select(o->kind) ? o->n < 1 || o->n > MAX_CASES
+                                  : o->n != (o->kind <= OP_RECV_FOR || o->kind == OP_CLOSE))
                 return false;
         for (unsigned i = 0; i < o->n; i++) {
                 const struct comm *c = &o->comm[i];
 
                 if (c->chan >= p->nchans && c->chan != CHAN_DONE && c->chan != CHAN_NIL)
                         return false;
-                if (c->chan == CHAN_DONE && (c->send || o->kind == OP_CLOSE))   /* its owner alone closes it */
+                /* its owner alone closes it */
+                if (c->chan == CHAN_DONE && (c->send || o->kind == OP_CLOSE))
                         return false;
                 if (o->kind <= OP_RECV_FOR && c->send != (o->kind % 2 == OP_SEND))
                         return false;
@@ -317,7 +329,8 @@ bool program_parse(struct program *p, const char *text)
                 p->cap[p->nchans++] = (uint8_t)n;
         }
         while (word(&w)) {
-                if (!is(&w, "proc") || p->nprocs == MAX_PROCS || !parse_proc(&w, &p->proc[p->nprocs++]))
+                if (!is(&w, "proc") || p->nprocs == MAX_PROCS ||
+                    !parse_proc(&w, &p->proc[p->nprocs++]))
                         return false;
         }
         return program_valid(p);

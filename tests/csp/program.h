@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * A CSP program as a small table, and what happens in it as another: the words that the generator, the reference, the runner and the shrinker share. Invariant: a
- * program is only data, valid by construction (program_from_bytes, program_parse) and after each cut of the shrinker (program_valid). Nothing here knows the library. */
+ * A CSP program as a small table, and what happens in it as another: the words that the generator,
+ * the reference, the runner and the shrinker share. Invariant: a program is only data, valid by
+ * construction (program_from_bytes, program_parse) and after each cut of the shrinker
+ * (program_valid). Nothing here knows the library. */
 #ifndef CSP_PROGRAM_H
 #define CSP_PROGRAM_H
 
@@ -12,7 +14,8 @@
 enum { MAX_CHANS = 3, MAX_PROCS = 4, MAX_OPS = 6, MAX_CASES = 3, MAX_CAP = 3 };
 enum { PROGRAM_BYTES = 96 };   /* what a random program is made from */
 
-/* Channels by number, and two that every program has: the context's done channel, and no channel at all. */
+/* Channels by number, and two that every program has: the context's done channel, and no channel at
+ * all. */
 enum { CHAN_DONE = MAX_CHANS, CHAN_NIL, CHAN_END_ };
 
 enum op_kind {
@@ -34,7 +37,8 @@ struct comm {
 
 struct op {
         uint8_t kind;             /* enum op_kind */
-        uint8_t n;                /* communications: 1 for a plain operation and close, 1 to 3 for a select, else 0 */
+        uint8_t n;                /* communications: 1 for a plain operation and close, 1 to 3 for a
+                                   * select, else 0 */
         struct comm comm[MAX_CASES];
 };
 
@@ -70,7 +74,8 @@ struct result {
         uint16_t value;
 };
 
-/* All that can be seen of a run. Bytes that are not used are zero, so two are equal if their bytes are. */
+/* All that can be seen of a run. Bytes that are not used are zero, so two are equal if their bytes
+ * are. */
 struct outcome {
         struct result of[MAX_PROCS][MAX_OPS];
 };
@@ -128,7 +133,8 @@ void program_from_seed(struct program *p, uint64_t seed);
 /* True if the table says only what it may. */
 bool program_valid(const struct program *p);
 
-/* Text and back: what the one writes the other reads. program_parse: false if it does not understand. */
+/* Text and back: what the one writes the other reads. program_parse: false if it does not
+ * understand. */
 void program_print(FILE *out, const struct program *p);
 bool program_parse(struct program *p, const char *text);
 

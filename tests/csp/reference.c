@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * The reference: Go's rules for channels as an abstract machine, and a search through all its runs. A state is where each process stands, what lies in each channel, who
- * waits in which order, and what everybody has seen so far. From each state every step that any process can take is tried; states that were met before are not entered
- * again; a state without a step is the end of a run, and what was seen in it is an allowed outcome. Nothing here is clever on purpose: channels are small arrays, a step
- * copies the whole state.
+ * The reference: Go's rules for channels as an abstract machine, and a search through all its runs.
+ * A state is where each process stands, what lies in each channel, who waits in which order, and
+ * what everybody has seen so far. From each state every step that any process can take is tried;
+ * states that were met before are not entered again; a state without a step is the end of a run,
+ * and what was seen in it is an allowed outcome. Nothing here is clever on purpose: channels are
+ * small arrays, a step copies the whole state.
  *
- * A step is what the library does as of one moment: an operation begins, and is done if it can be, or else its process waits (or tries no longer, if it was to try only).
- * Who waits is served by somebody else's step, first come first served, or gives up if it waits for a while only. Sleeping and yielding are steps without effect. */
+ * A step is what the library does as of one moment: an operation begins, and is done if it can be,
+ * or else its process waits (or tries no longer, if it was to try only). Who waits is served by
+ * somebody else's step, first come first served, or gives up if it waits for a while only. Sleeping
+ * and yielding are steps without effect. */
 #include "tests/csp/reference.h"
 
 #include <stdlib.h>
@@ -20,7 +24,8 @@ struct chan {
 struct state {
         struct chan chan[CHAN_END_];
         uint8_t pc[MAX_PROCS];        /* the operation that each process is at */
-        uint8_t waiting[MAX_PROCS];   /* the processes that wait, in the order in which they came; one more than their number */
+        uint8_t waiting[MAX_PROCS];   /* the processes that wait, in the order in which they came;
+                                       * one more than their number */
         uint8_t nwaiting;
         uint8_t pad;
         struct outcome seen;
@@ -28,7 +33,8 @@ struct state {
 
 struct search {
         const struct program *p;
-        struct state *set;            /* a hash table, at most half full; `used` says which places are taken */
+        struct state *set;            /* a hash table, at most half full; `used` says which places
+                                       * are taken */
         bool *used;
         size_t size, n, limit;
         struct outcomes *out;
@@ -72,7 +78,8 @@ static void stop_waiting(struct state *s, unsigned proc)
 /* The operation of proc is over with this result; it goes on to the next. */
 static void finish(struct state *s, unsigned proc, unsigned kind, unsigned which, unsigned value)
 {
-        s->seen.of[proc][s->pc[proc]] = (struct result){ (uint8_t)kind, (uint8_t)which, (uint16_t)value };
+        s->seen.of[proc][s->pc[proc]] = (struct result){ (uint8_t)kind, (uint8_t)which,
+                                                         (uint16_t)value };
         s->pc[proc]++;
         stop_waiting(s, proc);
 }
@@ -92,8 +99,9 @@ static unsigned pop(struct chan *c)
         return value;
 }
 
-/* The process that has waited longest to send to chan (or to receive from it), -1 for none. Go's queues of waiters are FIFO. One process is never its own partner: who
- * begins an operation does not wait. */
+/* The process that has waited longest to send to chan (or to receive from it), -1 for none. Go's
+ * queues of waiters are FIFO. One process is never its own partner: who begins an operation does
+ * not wait. */
 static int first_waiter(const struct search *x, const struct state *s, unsigned chan, bool send)
 {
         for (unsigned i = 0; i < s->nwaiting; i++) {
@@ -107,8 +115,10 @@ static int first_waiter(const struct search *x, const struct state *s, unsigned 
         return -1;
 }
 
-/* "If one or more of the communications can proceed": a receive can when a value is there, when somebody waits to send one, or when the channel is closed; a send when there
- * is room, when somebody waits to receive, or when the channel is closed, in which case it panics. A nil channel is never ready. */
+/* "If one or more of the communications can proceed": a receive can when a value is there, when
+ * somebody waits to send one, or when the channel is closed; a send when there is room, when
+ * somebody waits to receive, or when the channel is closed, in which case it panics. A nil channel
+ * is never ready. */
 static bool can_proceed(const struct search *x, const struct state *s, struct comm m)
 {
         const struct chan *c = &s->chan[m.chan];
@@ -124,8 +134,9 @@ static bool can_proceed(const struct search *x, const struct state *s, struct co
 
 /* -- steps -- */
 
-/* "A send on a closed channel proceeds by causing a run-time panic." Who waits to receive gets the value (the buffer is empty then); if its select names the same receive
- * twice, either case may be the one. Else the value goes to the end of the buffer. */
+/* "A send on a closed channel proceeds by causing a run-time panic." Who waits to receive gets the
+ * value (the buffer is empty then); if its select names the same receive twice, either case may be
+ * the one. Else the value goes to the end of the buffer. */
 static void step_send(struct search *x, const struct state *s, unsigned proc, unsigned k)
 {
         unsigned chan = op_of(x, s, proc)->comm[k].chan, value = value_of(proc, s->pc[proc], k);
@@ -153,8 +164,10 @@ static void step_send(struct search *x, const struct state *s, unsigned proc, un
         }
 }
 
-/* The oldest value of the buffer; the value of the sender that has waited longest then takes the last place. Without a buffer the receiver gets that value itself. "A receive on
- * a closed channel can always proceed immediately, yielding the zero value after any previously sent values have been received." */
+/* The oldest value of the buffer; the value of the sender that has waited longest then takes the
+ * last place. Without a buffer the receiver gets that value itself. "A receive on a closed channel
+ * can always proceed immediately, yielding the zero value after any previously sent values have
+ * been received." */
 static void step_recv(struct search *x, const struct state *s, unsigned proc, unsigned k)
 {
         unsigned chan = op_of(x, s, proc)->comm[k].chan;
@@ -187,8 +200,9 @@ static void step_recv(struct search *x, const struct state *s, unsigned proc, un
         }
 }
 
-/* The first of those who wait on a channel that has just been closed goes on, in each way it can; then the next, until nobody is left: all in one step. Receivers get the zero
- * value, senders panic. */
+/* The first of those who wait on a channel that has just been closed goes on, in each way it can;
+ * then the next, until nobody is left: all in one step. Receivers get the zero value, senders
+ * panic. */
 static void wake_all(struct search *x, const struct state *s, unsigned chan)
 {
         int proc = first_waiter(x, s, chan, false);
@@ -215,7 +229,8 @@ static void wake_all(struct search *x, const struct state *s, unsigned chan)
         }
 }
 
-/* "Closing a closed channel causes a run-time panic. Closing the nil channel too." A context may be cancelled again, which does nothing. */
+/* "Closing a closed channel causes a run-time panic. Closing the nil channel too." A context may be
+ * cancelled again, which does nothing. */
 static void step_close(struct search *x, const struct state *s, unsigned proc, unsigned chan, bool again_panics)
 {
         struct state t = *s;
@@ -230,8 +245,9 @@ static void step_close(struct search *x, const struct state *s, unsigned proc, u
         wake_all(x, &t, chan);
 }
 
-/* "If one or more of the communications can proceed, a single one that can proceed is chosen"; any one, so each is tried. "Otherwise, if there is a default case, that case is
- * chosen. If there is no default case, the select blocks." A plain operation is a select of one case. */
+/* "If one or more of the communications can proceed, a single one that can proceed is chosen"; any
+ * one, so each is tried. "Otherwise, if there is a default case, that case is chosen. If there is
+ * no default case, the select blocks." A plain operation is a select of one case. */
 static void step_communicate(struct search *x, const struct state *s, unsigned proc)
 {
         const struct op *o = op_of(x, s, proc);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What a program may do: the set of all outcomes that the rules allow, found by trying every order of steps. Knows nothing of the library. Called by the comparison (check.c). */
+ * What a program may do: the set of all outcomes that the rules allow, found by trying every order
+ * of steps. Knows nothing of the library. Called by the comparison (check.c). */
 #ifndef CSP_REFERENCE_H
 #define CSP_REFERENCE_H
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * One program on the library. Each process is a goroutine or a plain thread that does its operations one after the other and writes down how each ended; between them it may be
- * disturbed (yields, short loops, short sleeps), by random numbers of the run's seed, so that one program meets many schedules. A value that is sent is an index of
- * `payload`, plain memory that the sender writes before and the receiver reads after: what the race detector, and the value itself, say if a channel does not order them.
- * Invariant: nothing here waits for anything that the program does not wait for, but the start, so a deadlock of the program is one of the whole process. */
+ * One program on the library. Each process is a goroutine or a plain thread that does its
+ * operations one after the other and writes down how each ended; between them it may be disturbed
+ * (yields, short loops, short sleeps), by random numbers of the run's seed, so that one program
+ * meets many schedules. A value that is sent is an index of `payload`, plain memory that the sender
+ * writes before and the receiver reads after: what the race detector, and the value itself, say if
+ * a channel does not order them. Invariant: nothing here waits for anything that the program does
+ * not wait for, but the start, so a deadlock of the program is one of the whole process. */
 #include "tests/csp/run.h"
 
 #include <errno.h>
@@ -91,10 +94,13 @@ static void *give(struct proc *me, unsigned k)
 /* The words of an element of communication k's channel. */
 static unsigned room_words(const struct proc *me, unsigned k)
 {
-        return me->r->p->proc[me->id].op[me->at].comm[k].chan == CHAN_DONE ? 0 : (unsigned)me->r->size / 4;
+        return me->r->p->proc[me->id].op[me->at].comm[k].chan == CHAN_DONE
+                       ? 0
+                       : (unsigned)me->r->size / 4;
 }
 
-/* Receive k brought something, or did not (ok == false): what is in its room must be a whole element that somebody sent, or zeroes. */
+/* Receive k brought something, or did not (ok == false): what is in its room must be a whole
+ * element that somebody sent, or zeroes. */
 static void took(struct proc *me, unsigned k, bool ok)
 {
         const struct element *e = &me->in[k];
@@ -102,9 +108,11 @@ static void took(struct proc *me, unsigned k, bool ok)
         unsigned v = (unsigned)e->word[0];
 
         for (unsigned i = 0; i < WIDE; i++)
-                sound &= i >= room_words(me, k) ? e->word[i] == UNTOUCHED : e->word[i] == (ok ? (int32_t)(v + i) : 0);
+                sound &= i >= room_words(me, k) ? e->word[i] == UNTOUCHED
+                                                : e->word[i] == (ok ? (int32_t)(v + i) : 0);
         if (ok && sound)
-                sound = room_words(me, k) > 0 && v > 0 && v <= MAX_VALUE && me->r->payload[v] == (int)v;
+                sound = room_words(me, k) > 0 && v > 0 && v <= MAX_VALUE &&
+                        me->r->payload[v] == (int)v;
         me->result = (struct result){ (uint8_t)(!sound ? R_ODD : ok ? R_VALUE : R_CLOSED), (uint8_t)k, (uint16_t)(ok ? v : 0) };
 }
 
@@ -264,7 +272,8 @@ static void do_op_wrongly(struct proc *me)
         } else if (sabotage == SAB_ZERO && o->kind == OP_RECV) {
                 do_op(me);
                 if (me->result.kind == R_CLOSED)
-                        me->result = (struct result){ R_VALUE, 0, (uint16_t)value_of(me->id, me->at, 0) };
+                        me->result = (struct result){ R_VALUE, 0,
+                                                      (uint16_t)value_of(me->id, me->at, 0) };
         } else {
                 do_op(me);
         }
@@ -301,7 +310,8 @@ static void goroutine(struct proc *me)
         rn_wg_done(&r->wg);
 }
 
-/* A thread waits inside the library for the others: one that is about to end could still call it, and a deadlock would be declared a second later. */
+/* A thread waits inside the library for the others: one that is about to end could still call it,
+ * and a deadlock would be declared a second later. */
 static void *thread(void *arg)
 {
         struct proc *me = arg;
@@ -353,7 +363,9 @@ static void run_processes(struct running *r)
 /* False: a deadlock. */
 static bool run_simulated(struct running *r)
 {
-        struct rn_sim_opts o = { .seed = r->how->seed, .strategy = r->how->seed >> 32 & 1 ? RN_SIM_PCT : RN_SIM_RANDOM, .report = -1 };
+        struct rn_sim_opts o = { .seed = r->how->seed,
+                                 .strategy = r->how->seed >> 32 & 1 ? RN_SIM_PCT : RN_SIM_RANDOM,
+                                 .report = -1 };
         int outcome = rn_sim_run(&o, NULL, run_processes, r);
 
         if (outcome != 0 && outcome != -EDEADLK)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * One program on the library, once. Called by jobs.c in a child process, because a program in which somebody waits for ever ends the process. */
+ * One program on the library, once. Called by jobs.c in a child process, because a program in which
+ * somebody waits for ever ends the process. */
 #ifndef CSP_RUN_H
 #define CSP_RUN_H
 
 #include "tests/csp/program.h"
 
-/* Where a program runs. A mode is a function in run.c that calls run_processes within what it sets up. */
+/* Where a program runs. A mode is a function in run.c that calls run_processes within what it sets
+ * up. */
 enum mode {
         MODE_REAL,   /* threads and the clock of the machine */
         MODE_SIM,    /* a deterministic run of its seed; no threads */
@@ -17,7 +19,8 @@ enum sabotage {
         SAB_NONE,
         SAB_LOSE,       /* a send that says it was done and was not */
         SAB_TWICE,      /* ... that was done twice */
-        SAB_SWAP,       /* a buffer that is no queue: a receive puts one value back behind the others */
+        SAB_SWAP,       /* a buffer that is no queue: a receive puts one value back behind the
+                         * others */
         SAB_SPURIOUS,   /* a try that finds nothing though something is there */
         SAB_DEAF,       /* a select that waits on its first case only */
         SAB_QUIET,      /* a close that closes nothing */
@@ -33,10 +36,12 @@ struct how {
         uint8_t sabotage;   /* enum sabotage */
         uint8_t threads;    /* bit i: process i is a plain thread */
         uint8_t procs;      /* Ps */
-        uint64_t seed;      /* of the disturbances, the order of starting and the size of elements: not of the program */
+        uint64_t seed;      /* of the disturbances, the order of starting and the size of elements:
+                             * not of the program */
 };
 
-/* Fills in o, which is all zeroes, as the processes go on, so that it says how far they came if this does not return. Goroutines of processes are called p0, p1 ... in dumps. */
+/* Fills in o, which is all zeroes, as the processes go on, so that it says how far they came if
+ * this does not return. Goroutines of processes are called p0, p1 ... in dumps. */
 void run_program(const struct program *p, const struct how *how, volatile struct outcome *o);
 
 #endif

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT
- * Random programs for as long as asked: `make fuzz`, with FUZZ_TIME=seconds (60) and FUZZ_SEED=n (from the clock). Ends at the first program that fails, prints it, and the smallest that still does.
- * With files as arguments it runs the programs in them instead, as they were printed, again and again. */
+ * Random programs for as long as asked: `make fuzz`, with FUZZ_TIME=seconds (60) and FUZZ_SEED=n
+ * (from the clock). Ends at the first program that fails, prints it, and the smallest that still
+ * does. With files as arguments it runs the programs in them instead, as they were printed, again
+ * and again. */
 #include <stdlib.h>
 #include <time.h>
 
 #include "tests/csp/check.h"
 
 static const uint8_t procs[] = { 1, 2, 8, 0 };
-static const struct budget budget = { .procs = procs, .runs = 8, .blocked = 2, .states = 50000, .tries = 200 };
+static const struct budget budget = {
+        .procs = procs, .runs = 8, .blocked = 2, .states = 50000, .tries = 200
+};
 
 enum { AT_ONCE = 64, TEXT = 4096, SAY_SECONDS = 10 };
 
@@ -84,7 +88,8 @@ int main(int argc, char **argv)
         time_t now = time(NULL), some = seconds ? (time_t)strtol(seconds, NULL, 10) : 60;
 
         if (argc < 2)
-                return seeds(seed && *seed ? strtoull(seed, NULL, 10) : (uint64_t)now << 20, now + some);
+                return seeds(seed && *seed ? strtoull(seed, NULL, 10) : (uint64_t)now << 20,
+                             now + some);
         for (int i = 1; i < argc; i++) {
                 int status = kept(argv[i], time(NULL) + some / (argc - 1));
 

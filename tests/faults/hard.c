@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * A hard life: one processor for eight, half a processor by quota, the whole process stopped for a second, one thread of it stopped for a second. A child does rounds of work with channels, locks,
- * timers, descriptors and blocking calls, and checks each round's sums; the parent, which does not use the library, makes its life hard in the middle and then says when it is enough.
- * A round whose sums are wrong, or that does not end, is what these tests are for. Prints TAP. */
+ * A hard life: one processor for eight, half a processor by quota, the whole process stopped for a
+ * second, one thread of it stopped for a second. A child does rounds of work with channels, locks,
+ * timers, descriptors and blocking calls, and checks each round's sums; the parent, which does not
+ * use the library, makes its life hard in the middle and then says when it is enough. A round whose
+ * sums are wrong, or that does not end, is what these tests are for. Prints TAP. */
 #include <errno.h>
 #include <runnel.h>
 
@@ -169,7 +171,8 @@ static int number, failed;
 
 static void result(bool good, const char *what)
 {
-        printf("%s %d - %s (%ld rounds)\n", good ? "ok" : "not ok", ++number, what, atomic_load(&shared->rounds));
+        printf("%s %d - %s (%ld rounds)\n", good ? "ok" : "not ok", ++number, what,
+               atomic_load(&shared->rounds));
         failed += !good;
         fflush(stdout);
 }
@@ -203,7 +206,8 @@ static void rounds(pid_t pid, long n)
         long until = atomic_load(&shared->rounds) + n;
         siginfo_t si = { 0 };
 
-        while (atomic_load(&shared->rounds) < until && waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && si.si_pid == 0)
+        while (atomic_load(&shared->rounds) < until &&
+               waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && si.si_pid == 0)
                 pause_ms(2);
 }
 
@@ -274,13 +278,15 @@ static bool throttled(const char *dir)
 /* Version 2, where it has the controller, else version 1. */
 static bool make_quota(char *dir, size_t size)
 {
-        static const char *const roots[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct" };
+        static const char *const roots[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified",
+                                             "/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct" };
 
         for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
                 snprintf(dir, size, "%s/runnel-hard-%d", roots[i], (int)getpid());
                 if (mkdir(dir, 0700) != 0)
                         continue;
-                if (put(dir, "cpu.max", "20000 40000") || (put(dir, "cpu.cfs_period_us", "40000") && put(dir, "cpu.cfs_quota_us", "20000")))
+                if (put(dir, "cpu.max", "20000 40000") || (put(dir, "cpu.cfs_period_us", "40000") &&
+                                                           put(dir, "cpu.cfs_quota_us", "20000")))
                         return true;
                 rmdir(dir);
         }
@@ -325,7 +331,8 @@ static void stopped(void)
         kill(pid, SIGCONT);
         rounds(pid, 10);
         good &= end(pid);
-        result(good && atomic_load(&shared->rounds) >= before + 10, "the process stopped for a second");
+        result(good && atomic_load(&shared->rounds) >= before + 10,
+               "the process stopped for a second");
 }
 
 /* Stops the thread for ms; -1: that is not allowed here; 0: it has ended meanwhile. */
@@ -335,7 +342,8 @@ static int stop_thread(pid_t tid, long ms)
 
         if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0)
                 return errno == ESRCH ? 0 : -1;
-        if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) != 0 || waitpid(tid, &status, __WALL) != tid || !WIFSTOPPED(status))
+        if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) != 0 ||
+            waitpid(tid, &status, __WALL) != tid || !WIFSTOPPED(status))
                 return 0;
         pause_ms(ms);
         ptrace(PTRACE_DETACH, tid, NULL, NULL);
@@ -373,7 +381,8 @@ static void thread_stopped(void)
 
 int main(void)
 {
-        shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                      0);
         if (shared == MAP_FAILED)
                 return 99;
         oversubscribed();

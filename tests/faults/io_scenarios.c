@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Scenarios of the fault sweep with descriptors, signals, processes and dumps. Whoever serves says what went wrong on his side, and closes his end, so that the other does not
- * wait for ever. scenario.h says what a scenario is; scenarios.c runs them. */
+ * Scenarios of the fault sweep with descriptors, signals, processes and dumps. Whoever serves says
+ * what went wrong on his side, and closes his end, so that the other does not wait for ever.
+ * scenario.h says what a scenario is; scenarios.c runs them. */
 #include "tests/faults/scenario.h"
 
 #include <fcntl.h>
@@ -46,7 +47,8 @@ static void serve(struct link *l, int fd)
         char buf[700];
         ssize_t n;
 
-        while ((n = rn_fd_read(fd, buf, sizeof buf)) > 0 && note(l, rn_fd_write(fd, buf, (size_t)n)))
+        while ((n = rn_fd_read(fd, buf, sizeof buf)) > 0 &&
+               note(l, rn_fd_write(fd, buf, (size_t)n)))
                 continue;
         note(l, n);
         rn_fd_close(fd);
@@ -63,7 +65,8 @@ static void close_listener(struct link *l)
 static void server(struct link *l, int n)
 {
         for (int i = 0; i < n; i++) {
-                int fd = rn_fd_accept_until(l->fd, NULL, NULL, rn_deadline(700 * RN_MSEC));   /* while there is no descriptor to be had it tries again and again */
+                /* while there is no descriptor to be had it tries again and again */
+                int fd = rn_fd_accept_until(l->fd, NULL, NULL, rn_deadline(700 * RN_MSEC));
 
                 if (!note(l, fd))
                         break;
@@ -300,7 +303,8 @@ static int signals(void)
 /* A refused wait has not taken the status: waitpid can. */
 static int processes(void)
 {
-        char *const quick[] = { (char *)(uintptr_t)"sh", (char *)(uintptr_t)"-c", (char *)(uintptr_t)"exit 7", NULL };
+        char *const quick[] = { (char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c",
+                                (char *)(uintptr_t) "exit 7", NULL };
         char *const slow[] = { (char *)(uintptr_t)"sleep", (char *)(uintptr_t)"100", NULL };
         int status = 0, r, late;
         pid_t pid;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * What the scenarios of the fault sweep share. A scenario does something with the library and checks what comes of it. It returns 0, or the error that
- * the library returned to it, which must be one that it lists; or the library panics. What it leaves behind then is nobody's: memory that goroutines may still
- * use comes from lasting(), descriptors go through owned(), and main closes them. */
+ * What the scenarios of the fault sweep share. A scenario does something with the library and
+ * checks what comes of it. It returns 0, or the error that the library returned to it, which must
+ * be one that it lists; or the library panics. What it leaves behind then is nobody's: memory that
+ * goroutines may still use comes from lasting(), descriptors go through owned(), and main closes
+ * them. */
 #ifndef SCENARIO_H
 #define SCENARIO_H
 

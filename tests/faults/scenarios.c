@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * The fault sweep's programs, one for each scenario: tests/faults/scenarios NAME. Started by tests/faults/sweep with RUNNEL_FAULT set. A scenario that was refused
- * something is run again in the same process, and must succeed then unless the failure lasts: so whatever the failed call left behind is used, and half-made
- * objects show. Exit status: 0 all was done; 3 it was refused, cleanly, and done at the second try; 4 refused both times; 1 wrong; 2 the library ended it. */
+ * The fault sweep's programs, one for each scenario: tests/faults/scenarios NAME. Started by
+ * tests/faults/sweep with RUNNEL_FAULT set. A scenario that was refused something is run again in
+ * the same process, and must succeed then unless the failure lasts: so whatever the failed call
+ * left behind is used, and half-made objects show. Exit status: 0 all was done; 3 it was refused,
+ * cleanly, and done at the second try; 4 refused both times; 1 wrong; 2 the library ended it. */
 #include "tests/faults/scenario.h"
 
 #include <dirent.h>
@@ -288,7 +290,8 @@ static int contexts(void)
         rn_defer(rn_ctx_release, root);
         rn_wg_add(&m->wg, 21);
         for (int i = 0; i < 20; i++) {
-                rn_ctx *child = i % 2 ? rn_ctx_with_value(at, &key, m) : rn_ctx_with_timeout(at, 60 * RN_SEC);
+                rn_ctx *child = i % 2 ? rn_ctx_with_value(at, &key, m)
+                                      : rn_ctx_with_timeout(at, 60 * RN_SEC);
 
                 if (at != root)
                         rn_unref(at);
@@ -459,7 +462,8 @@ static void from_pipe(struct many *m, int fd)
         add(m, 1);
 }
 
-/* Half of them say that they block, from the others the processor is taken. The one that waits for the pipe in C can only end if another thread runs who writes. */
+/* Half of them say that they block, from the others the processor is taken. The one that waits for
+ * the pipe in C can only end if another thread runs who writes. */
 static int blocking(void)
 {
         struct many *m = lasting(sizeof *m);
@@ -532,7 +536,8 @@ static const struct scenario scenarios[] = {
         { NULL, NULL, { 0 } },
 };
 
-/* What lasts is found from here, so that a leak checker sees what the library lost and nothing of ours. */
+/* What lasts is found from here, so that a leak checker sees what the library lost and nothing of
+ * ours. */
 static bool panicked;
 static struct kept { struct kept *next; max_align_t room[]; } *_Atomic all_kept;
 
@@ -567,7 +572,8 @@ static void close_owned(void)
         atomic_store(&nfds, 0);
 }
 
-/* Descriptors that are open now but those that the library keeps: one epoll set, one eventfd, and perhaps one that names this process. */
+/* Descriptors that are open now but those that the library keeps: one epoll set, one eventfd, and
+ * perhaps one that names this process. */
 static int open_fds(void)
 {
         int n = 0, sets = 0, pokes = 0;
@@ -640,7 +646,8 @@ static int list(void)
         return 0;
 }
 
-/* Second tries come a while later: a refusal for want of memory stands for a millisecond. A panic has left things behind that a leak checker must not look for. */
+/* Second tries come a while later: a refusal for want of memory stands for a millisecond. A panic
+ * has left things behind that a leak checker must not look for. */
 int main(int argc, char **argv)
 {
         const struct scenario *s = argc == 2 ? find(scenarios, argv[1]) : NULL;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * The fault sweep: every scenario is run once to see how many calls of each kind it makes, then again and again with the n-th of them failing, n = 1, 2, ..., and once with all
- * from the n-th on. A run must end within its time with success, with an error that the scenario knows, or with a panic or fatal error that says so; nothing else.
+ * The fault sweep: every scenario is run once to see how many calls of each kind it makes, then
+ * again and again with the n-th of them failing, n = 1, 2, ..., and once with all from the n-th on.
+ * A run must end within its time with success, with an error that the scenario knows, or with a
+ * panic or fatal error that says so; nothing else.
  *
  *     tests/faults/sweep [full] [SCENARIO | KIND]...       in the top build folder; prints TAP, a test for each scenario
  *
- * Without "full": n is 1, 2, 4, 8, ... with one error each, in turn; "full": each n up to 200, half more each time from there, and every error.
- * The number of calls differs from run to run where threads meet, so a count is where to stop, not a promise that the call comes. */
+ * Without "full": n is 1, 2, 4, 8, ... with one error each, in turn; "full": each n up to 200, half
+ * more each time from there, and every error. The number of calls differs from run to run where
+ * threads meet, so a count is where to stop, not a promise that the call comes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -55,8 +58,8 @@ static _Noreturn void give_up(const char *what)
         exit(99);
 }
 
-/* What the scenario prints, at most until `until`. Whoever it has started has the pipe too and may outlive it: so its own end is looked for, not only that of the pipe. False: it has
- * not ended. */
+/* What the scenario prints, at most until `until`. Whoever it has started has the pipe too and may
+ * outlive it: so its own end is looked for, not only that of the pipe. False: it has not ended. */
 static bool read_until(pid_t pid, int fd, struct run *r, size_t *n, int64_t until)
 {
         bool ended = false;
@@ -69,10 +72,12 @@ static bool read_until(pid_t pid, int fd, struct run *r, size_t *n, int64_t unti
                 if (poll(&p, 1, ended ? 0 : 50) == 0) {
                         if (ended)
                                 return true;
-                        ended = waitpid(pid, &r->status, WNOHANG) == pid;       /* and what it wrote last is read yet */
+                        /* and what it wrote last is read yet */
+                        ended = waitpid(pid, &r->status, WNOHANG) == pid;
                         continue;
                 }
-                k = *n < sizeof r->text - 1 ? read(fd, r->text + *n, sizeof r->text - 1 - *n) : read(fd, rest, sizeof rest);
+                k = *n < sizeof r->text - 1 ? read(fd, r->text + *n, sizeof r->text - 1 - *n)
+                                            : read(fd, rest, sizeof rest);
                 if (k <= 0)
                         return ended || waitpid(pid, &r->status, 0) == pid;
                 if (*n < sizeof r->text - 1)
@@ -163,12 +168,14 @@ static void show(const char *scenario, const char *order, const struct run *r)
         fflush(stdout);
 }
 
-static void one(const char *scenario, const struct fault_count *k, unsigned long n, const char *error, bool lasts, struct tally *t)
+static void one(const char *scenario, const struct fault_count *k, unsigned long n,
+                const char *error, bool lasts, struct tally *t)
 {
         static struct run r;
         char order[160];
 
-        snprintf(order, sizeof order, "%s:%lu%s:%.*s", k->name, n, lasts ? "+" : "", (int)strcspn(error, " "), error);
+        snprintf(order, sizeof order, "%s:%lu%s:%.*s", k->name, n, lasts ? "+" : "",
+                 (int)strcspn(error, " "), error);
         run(scenario, order, &r);
         if (!judge(&r, lasts, t) && t->wrong <= 5)
                 show(scenario, order, &r);

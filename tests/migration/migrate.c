@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * A goroutine that goes on on another thread finds its own errno and the other thread's thread-local variables
- * there. Compilers keep the addresses of both across calls, so they are looked at in functions of their own; what
- * a program may rely on is what run.sh has checked with several compilers and options.
+ * A goroutine that goes on on another thread finds its own errno and the other thread's
+ * thread-local variables there. Compilers keep the addresses of both across calls, so they are
+ * looked at in functions of their own; what a program may rely on is what run.sh has checked with
+ * several compilers and options.
  *
- * How a move is forced: A waits on a channel. H, which got A's processor when A parked, sends, and then computes
- * until A has run: so A, at the head of H's queue, can only run if another thread takes it. Where H itself was
- * taken first, nothing has moved and it is tried again. */
+ * How a move is forced: A waits on a channel. H, which got A's processor when A parked, sends, and
+ * then computes until A has run: so A, at the head of H's queue, can only run if another thread
+ * takes it. Where H itself was taken first, nothing has moved and it is tried again. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <runnel.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * dlopen LIBRARY: a host that was not linked with the library loads it, uses it from its main thread and another one, and unloads it
- * while its threads run: it stays. Main is a plain thread then, since the host knows nothing of goroutines. */
+ * dlopen LIBRARY: a host that was not linked with the library loads it, uses it from its main
+ * thread and another one, and unloads it while its threads run: it stays. Main is a plain thread
+ * then, since the host knows nothing of goroutines. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <runnel.h>
@@ -76,7 +77,8 @@ int main(int argc, char **argv)
                 for (int i = 0; i < 500; i++) {
                         int v = -1;
 
-                        must(chan_recv(p.out, &v) && v == 2 * (500 * round + i), "the values come doubled");
+                        must(chan_recv(p.out, &v) && v == 2 * (500 * round + i),
+                             "the values come doubled");
                 }
                 must(dlclose(library) == 0, "dlclose");
                 library = dlopen(argv[1], RTLD_NOW | RTLD_NOLOAD);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * The classic mistakes of concurrent programs, each as small as it gets, with what puts it right beside it. The shapes are those of Tu et al., "Understanding Real-World Concurrency Bugs in Go" (ASPLOS 2019), and of the
- * classics before it. Included by bugs_test.c only.
+ * The classic mistakes of concurrent programs, each as small as it gets, with what puts it right
+ * beside it. The shapes are those of Tu et al., "Understanding Real-World Concurrency Bugs in Go"
+ * (ASPLOS 2019), and of the classics before it. Included by bugs_test.c only.
  *
- * Invariant: a program makes all that it uses itself, so that a run that is given up leaves nothing to the next. What is done wrong is marked in the text; `right` avoids it. */
+ * Invariant: a program makes all that it uses itself, so that a run that is given up leaves nothing
+ * to the next. What is done wrong is marked in the text; `right` avoids it. */
 #define MS INT64_C(1000000)
 
-/* Memory of a run that may be given up: freed by whoever is last, or by nobody. Blocks of one test are kept in a list and freed when it is over. */
+/* Memory of a run that may be given up: freed by whoever is last, or by nobody. Blocks of one test
+ * are kept in a list and freed when it is over. */
 static struct block {
         struct block *next;
         max_align_t room[16];
@@ -223,7 +226,8 @@ static void lost_stop(bool right)
         if (right)
                 rn_close(quit);
         else
-                rn_try_send(quit, (rn_nothing){ 0 });   /* wrong: dropped if it does not listen just now */
+                rn_try_send(quit, (rn_nothing){ 0 });   /* wrong: dropped if it does not listen just
+                                                         * now */
         rn_unref(jobs);
         rn_unref(taken);
         rn_unref(quit);
@@ -474,7 +478,8 @@ static void lost_permit(bool right)
         rn_sem_acquire(&s->sem, 2);
 }
 
-/* -- 15. select takes what is ready, not what comes first in the text: work is done after the end -- */
+/* -- 15. select takes what is ready, not what comes first in the text: work is done after the end
+ * -- */
 
 struct stopping {
         rn_ctx *ctx;
@@ -487,7 +492,8 @@ static void tick(struct stopping *s, bool right)
         for (;;) {
                 rn_time t;
 
-                if (rn_select(rn_on_signal(rn_ctx_done(s->ctx)), rn_on_recv(rn_ticker_chan(s->ticker), &t)) == 0)
+                if (rn_select(rn_on_signal(rn_ctx_done(s->ctx)),
+                              rn_on_recv(rn_ticker_chan(s->ticker), &t)) == 0)
                         return;
                 if (right && rn_ctx_err(s->ctx))
                         return;
@@ -507,7 +513,8 @@ static void stop_and_tick(bool right)
         rn_ctx_release(s->ctx);
 }
 
-/* -- 16. a pool whose workers wait for their own results to be taken, by who still hands out work -- */
+/* -- 16. a pool whose workers wait for their own results to be taken, by who still hands out work
+ * -- */
 
 static void pool_worker(rn_chan(int) jobs, rn_chan(int) results)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What exploration finds: each mistake of bugs.h within a stated number of seeds, by either strategy, and nothing where it is put right. Most of them pass when they are run for real, again and again. */
+ * What exploration finds: each mistake of bugs.h within a stated number of seeds, by either
+ * strategy, and nothing where it is put right. Most of them pass when they are run for real, again
+ * and again. */
 #define _GNU_SOURCE
 #define RN_SIM
 #define RUNS_GIVE_UP
@@ -43,9 +45,15 @@ static const struct bug {
 enum { BUGS = sizeof bugs / sizeof *bugs };
 
 /* How many seeds it takes; 0: more than `most`. */
-static uint64_t seeds_for(const struct bug *b, bool right, int strategy, int depth, uint64_t first, uint64_t most)
+static uint64_t seeds_for(const struct bug *b, bool right, int strategy, int depth, uint64_t first,
+                          uint64_t most)
 {
-        struct rn_sim_opts o = { .seed = first, .strategy = strategy, .depth = depth, .schedules = most, .max_steps = 100000, .report = -1 };
+        struct rn_sim_opts o = { .seed = first,
+                                 .strategy = strategy,
+                                 .depth = depth,
+                                 .schedules = most,
+                                 .max_steps = 100000,
+                                 .report = -1 };
         struct rn_sim_result r;
         int outcome = rn_sim_explore(&o, &r, b->fn, right);
 
@@ -66,7 +74,9 @@ static void find_all(int strategy, int depth)
                 for (uint64_t first = 1; first <= 5000; first += 1000) {
                         uint64_t n = seeds_for(&bugs[i], false, strategy, depth, first, most);
                         if (n == 0)
-                                behave_fail(__FILE__, __LINE__, "%s: not found from seed %" PRIu64 " on", bugs[i].name, first);
+                                behave_fail(__FILE__, __LINE__,
+                                            "%s: not found from seed %" PRIu64 " on", bugs[i].name,
+                                            first);
                 }
         }
 }
@@ -87,10 +97,13 @@ static void nothing_is_found_where_nothing_is_wrong(void)
 {
         for (int i = 0; i < BUGS; i++)
                 for (int strategy = RN_SIM_RANDOM; strategy <= RN_SIM_FIFO; strategy++) {
-                        uint64_t n = seeds_for(&bugs[i], true, strategy, 0, 1, (uint64_t)BEHAVE_SCALE(CLEAN_SEEDS));
+                        uint64_t n = seeds_for(&bugs[i], true, strategy, 0, 1,
+                                               (uint64_t)BEHAVE_SCALE(CLEAN_SEEDS));
 
                         if (n != 0)
-                                behave_fail(__FILE__, __LINE__, "%s, corrected: seed %" PRIu64 ", strategy %d", bugs[i].name, n, strategy);
+                                behave_fail(__FILE__, __LINE__,
+                                            "%s, corrected: seed %" PRIu64 ", strategy %d",
+                                            bugs[i].name, n, strategy);
                 }
 }
 
@@ -137,7 +150,8 @@ static void running_them_shows_few(void)
 {
         int shown = 0, runs = 0;
 
-        if (behave_procs != 1 || not_emulated(__func__, "it starts itself, which the kernel does not know"))
+        if (behave_procs != 1 ||
+            not_emulated(__func__, "it starts itself, which the kernel does not know"))
                 return;
         for (int i = 0; i < BUGS; i++) {
                 int n = 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Deterministic runs: how they end, what is left of those that do not finish, that the same seed makes the same run, and exploring. The clock and who belongs to a run: sim_test.c. */
+ * Deterministic runs: how they end, what is left of those that do not finish, that the same seed
+ * makes the same run, and exploring. The clock and who belongs to a run: sim_test.c. */
 #define _GNU_SOURCE
 #define RN_SIM
 #define RUNS_GIVE_UP
@@ -226,7 +227,8 @@ static void lock_for_real(rn_wg *wg, int *n)
         rn_wg_done(wg);
 }
 
-/* Who waited for it is gone, and not in the library's tables either: the same address is a new mutex. */
+/* Who waited for it is gone, and not in the library's tables either: the same address is a new
+ * mutex. */
 static void a_mutex_address_is_free_again(void)
 {
         rn_wg wg = { 0 };
@@ -280,15 +282,19 @@ static void goroutines_that_are_left_go_with_their_stacks(void)
         struct rn_stats before, after;
 
         for (uint64_t seed = 1; seed <= 200; seed++) {
-                struct rn_sim_opts o = { .seed = seed, .report = -1, .max_steps = seed % 3 == 0 ? seed : 0 };
+                struct rn_sim_opts o = { .seed = seed,
+                                         .report = -1,
+                                         .max_steps = seed % 3 == 0 ? seed : 0 };
 
                 if (seed == 20)
                         rn_stats_get(&before, sizeof before);
                 CHECK(rn_sim_run(&o, NULL, wait_in_all_ways) != 0);
         }
         rn_stats_get(&after, sizeof after);
-        CHECK(after.goroutines <= before.goroutines);   /* fewer: the one of the test before was still ending */
-        /* Each P keeps some 64 of 256 KiB, and slabs are of 64 MiB: 512 MiB is a quarter of what 200 runs of 40 would leave. */
+        CHECK(after.goroutines <= before.goroutines);   /* fewer: the one of the test before was
+                                                         * still ending */
+        /* Each P keeps some 64 of 256 KiB, and slabs are of 64 MiB: 512 MiB is a quarter of what
+         * 200 runs of 40 would leave. */
         CHECK(after.stack_bytes <= before.stack_bytes + (512 << 20));
 }
 
@@ -345,7 +351,8 @@ static void a_seed_makes_the_same_schedule_again(void)
         for (int strategy = RN_SIM_RANDOM; strategy <= RN_SIM_FIFO; strategy++)
                 for (uint64_t seed = 1; seed <= (uint64_t)BEHAVE_SCALE(20); seed++) {
                         struct rn_sim_result a, b;
-                        char *first = text_of(seed, strategy, &a), *second = text_of(seed, strategy, &b);
+                        char *first = text_of(seed, strategy, &a),
+                             *second = text_of(seed, strategy, &b);
 
                         CHECK(strcmp(first, second) == 0);
                         CHECK_EQ(a.steps, b.steps);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What the tests of deterministic runs share: whole runs, and what ASan is told about those that are given up. Included after behave.h, with RN_SIM defined; with RUNS_GIVE_UP too
- * where runs do not finish. */
+ * What the tests of deterministic runs share: whole runs, and what ASan is told about those that
+ * are given up. Included after behave.h, with RN_SIM defined; with RUNS_GIVE_UP too where runs do
+ * not finish. */
 #ifndef RUNS_H
 #define RUNS_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Deterministic runs: the clock and who belongs to a run. How runs end is in outcome_test.c, which bugs they find in bugs_test.c; runs that end
- * the process are in tests/crash. */
+ * Deterministic runs: the clock and who belongs to a run. How runs end is in outcome_test.c, which
+ * bugs they find in bugs_test.c; runs that end the process are in tests/crash. */
 #define _GNU_SOURCE
 #define RN_SIM
 #include <errno.h>
@@ -141,7 +141,8 @@ static void a_timer_reset_to_zero_fires_at_once(void)
 static void has_time_outs(void)
 {
         rn_time t = rn_now();
-        rn_ctx *ctx = rn_ctx_with_timeout(rn_ctx_background(), 100 * HOUR), *child = rn_ctx_with_timeout(ctx, 200 * HOUR);
+        rn_ctx *ctx = rn_ctx_with_timeout(rn_ctx_background(), 100 * HOUR),
+               *child = rn_ctx_with_timeout(ctx, 200 * HOUR);
         rn_chan(int) c = rn_make(int, 0);
         rn_mutex mu = { 0 };
         rn_cond cond = { 0 };

@@ -43,7 +43,8 @@
 #define BEHAVE_TSAN 0
 #endif
 
-/* A number of repetitions, of goroutines alive at once: less of each under a sanitizer, and fewer goroutines where addresses end at 3 GiB. */
+/* A number of repetitions, of goroutines alive at once: less of each under a sanitizer, and fewer
+ * goroutines where addresses end at 3 GiB. */
 #if BEHAVE_ASAN || BEHAVE_TSAN
 #define BEHAVE_SCALE(n) ((n) >= 200 ? (n) / 10 : (n) > 20 ? 20 : (n))
 #define BEHAVE_LIVE(n)  ((n) > 2000 ? 2000 : (n))
@@ -72,7 +73,8 @@ static uint64_t behave_seed;
 
 /* -- checks -- */
 
-static inline __attribute__((format(printf, 3, 4))) void behave_fail(const char *file, int line, const char *fmt, ...)
+static inline __attribute__((format(printf, 3, 4))) void behave_fail(const char *file, int line,
+                                                                     const char *fmt, ...)
 {
         char text[512];
         va_list ap;
@@ -97,7 +99,8 @@ static inline bool behave_check(bool ok, const char *file, int line, const char 
         return ok;
 }
 
-static inline bool behave_check_eq(long long a, long long b, const char *file, int line, const char *ta, const char *tb)
+static inline bool behave_check_eq(long long a, long long b, const char *file, int line,
+                                   const char *ta, const char *tb)
 {
         if (a != b)
                 behave_fail(file, line, "%s is %lld, %s is %lld", ta, a, tb, b);
@@ -118,7 +121,8 @@ static inline void behave_check_panic(bool returned, const struct rn_recovered *
         if (returned)
                 behave_fail(file, line, "no panic instead of: %s", text);
         else if (!p->runtime || strcmp(p->text, text) != 0)
-                behave_fail(file, line, "panic (runtime %d) \"%s\" instead of: %s", p->runtime, p->text, text);
+                behave_fail(file, line, "panic (runtime %d) \"%s\" instead of: %s", p->runtime,
+                            p->text, text);
 }
 
 /* -- waiting for a condition, without a clock -- */
@@ -155,9 +159,11 @@ static inline int behave_parked(const char *name, const char *reason)
                 const char *state = at + strlen(head);
 
                 if (reason)
-                        n += strncmp(state, reason, strlen(reason)) == 0 && state[strlen(reason)] == ']';
+                        n += strncmp(state, reason, strlen(reason)) == 0 &&
+                             state[strlen(reason)] == ']';
                 else
-                        n += strncmp(state, "running]", 8) != 0 && strncmp(state, "runnable]", 9) != 0;
+                        n += strncmp(state, "running]", 8) != 0 &&
+                             strncmp(state, "runnable]", 9) != 0;
         }
         free(text);
         close(fd);
@@ -209,7 +215,8 @@ static inline void behave_go(enum behave_kind kind, rn_wg *wg, behave_arg_fn *fn
         pthread_detach(t);
 }
 
-static inline void behave_crowd(rn_wg *wg, int goroutines, int threads, behave_arg_fn *fn, void *arg)
+static inline void behave_crowd(rn_wg *wg, int goroutines, int threads, behave_arg_fn *fn,
+                                void *arg)
 {
         for (int i = 0; i < goroutines; i++)
                 behave_go(GOROUTINE, wg, fn, arg);
@@ -328,7 +335,10 @@ static int behave_main(const struct behave_test *tests, size_t n)
 
         rn_main_foreign();
         behave_seed = seed ? strtoull(seed, NULL, 10) : (uint64_t)rn_now();
-        sigaction(SIGALRM, &(struct sigaction){ .sa_handler = behave_late, .sa_flags = SA_ONSTACK | SA_RESTART }, NULL);
+        sigaction(SIGALRM,
+                  &(struct sigaction){ .sa_handler = behave_late,
+                                       .sa_flags = SA_ONSTACK | SA_RESTART },
+                  NULL);
         alarm(BEHAVE_LIMIT);
         for (size_t round = 0; round < sizeof procs / sizeof *procs; round++) {
                 struct CMUnitTest *list = calloc(n, sizeof *list);

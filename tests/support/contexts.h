@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the tests of contexts look at: whether a context has ended, by every question that can be put to it. Included after
- * behave.h. */
+ * What the tests of contexts look at: whether a context has ended, by every question that can be
+ * put to it. Included after behave.h. */
 #ifndef CONTEXTS_H
 #define CONTEXTS_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Two connected descriptors, and somebody who reads from one: what the tests of descriptors share. Included after behave.h. */
+ * Two connected descriptors, and somebody who reads from one: what the tests of descriptors share.
+ * Included after behave.h. */
 #ifndef ENDS_H
 #define ENDS_H
 
@@ -10,7 +11,8 @@ struct ends {
         int r, w;
 };
 
-/* The lowest numbers are anyone's: sysmon and a sanitizer open files at any time, so a number that was just closed may be in use. These are the tests' own. */
+/* The lowest numbers are anyone's: sysmon and a sanitizer open files at any time, so a number that
+ * was just closed may be in use. These are the tests' own. */
 enum { ENDS_FIRST = 300 };
 
 static inline struct ends ends_move(int p[2])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * For musl-gcc on a machine with glibc: the unwinder in gcc's libraries was built for glibc, and asks it where the tables of the object
- * are that has an address. This answers in its place. musl's own compilers have no need of it. Built by .ci/cross, linked with what is
- * tested. */
+ * For musl-gcc on a machine with glibc: the unwinder in gcc's libraries was built for glibc, and
+ * asks it where the tables of the object are that has an address. This answers in its place. musl's
+ * own compilers have no need of it. Built by .ci/cross, linked with what is tested. */
 #define _GNU_SOURCE
 #include <link.h>
 #include <stdint.h>
@@ -29,7 +29,8 @@ static int look(struct dl_phdr_info *i, size_t size, void *arg)
 
                 if (i->dlpi_phdr[k].p_type == PT_GNU_EH_FRAME)
                         eh_frame = at;
-                if (i->dlpi_phdr[k].p_type == PT_LOAD && w->pc >= at && w->pc - at < i->dlpi_phdr[k].p_memsz) {
+                if (i->dlpi_phdr[k].p_type == PT_LOAD && w->pc >= at &&
+                    w->pc - at < i->dlpi_phdr[k].p_memsz) {
                         start = at;
                         end = at + i->dlpi_phdr[k].p_memsz;
                 }

@@ -19,7 +19,8 @@ enum form {
 
 static inline void form_send(enum form form, rn_send_chan(int) c, int v)
 {
-        rn_chan(int) idle = form == MANY_CASES || form == TIMED_CASES ? rn_make(int, 0) : NULL, nil = NULL;
+        rn_chan(int) idle = form == MANY_CASES || form == TIMED_CASES ? rn_make(int, 0) : NULL,
+                     nil = NULL;
 
         rn_defer(rn_unref, idle);       /* the send may panic */
         switch (form) {
@@ -75,10 +76,13 @@ static inline bool form_recv(enum form form, rn_recv_chan(int) c, int *v)
                 CHECK_EQ(rn_select(rn_on_send(nil, 1), rn_on_recv_ok(c, v, &ok)), 1);
                 break;
         case MANY_CASES:
-                CHECK_EQ(rn_select(rn_on_signal(idle), rn_on_send(idle, -1), rn_on_recv_ok(c, v, &ok)), 2);
+                CHECK_EQ(rn_select(rn_on_signal(idle), rn_on_send(idle, -1),
+                                   rn_on_recv_ok(c, v, &ok)),
+                         2);
                 break;
         case TIMED_CASES:
-                CHECK_EQ(rn_select_for(3600 * RN_SEC, rn_on_recv_ok(c, v, &ok), rn_on_signal(idle)), 0);
+                CHECK_EQ(rn_select_for(3600 * RN_SEC, rn_on_recv_ok(c, v, &ok), rn_on_signal(idle)),
+                         0);
                 break;
         case POLLING:
                 while ((r = rn_try_recv(c, v)) == -EAGAIN)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * C code that ends when another goroutine says so: what the tests of blocking calls share. Included after behave.h. */
+ * C code that ends when another goroutine says so: what the tests of blocking calls share. Included
+ * after behave.h. */
 #ifndef GATE_H
 #define GATE_H
 
@@ -47,7 +48,8 @@ static inline void gate_opener(struct gate *g)
         gate_open(g, 1);
 }
 
-/* Waits in C for a goroutine that does not run yet: on one processor it has lost the processor afterwards. */
+/* Waits in C for a goroutine that does not run yet: on one processor it has lost the processor
+ * afterwards. */
 static inline void lose_the_processor(void)
 {
         struct gate g;

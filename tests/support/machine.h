@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * What the machine that a test runs on cannot show. RUNNEL_EMULATOR names the program that runs the tests where they are built for
- * another processor; .ci/cross sets it. Invariant: whoever leaves something out says what and why, so that the test's log has it.
- * Included by unit and behaviour tests. */
+ * What the machine that a test runs on cannot show. RUNNEL_EMULATOR names the program that runs the
+ * tests where they are built for another processor; .ci/cross sets it. Invariant: whoever leaves
+ * something out says what and why, so that the test's log has it. Included by unit and behaviour
+ * tests. */
 #ifndef MACHINE_H
 #define MACHINE_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What no program can see of a context: that its set of children holds only what may still end with it, and that no timer is left
- * behind by a deadline that counts no more. From a plain thread; what an end reaches is in tests/behaviour. */
+ * What no program can see of a context: that its set of children holds only what may still end with
+ * it, and that no timer is left behind by a deadline that counts no more. From a plain thread; what
+ * an end reaches is in tests/behaviour. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,7 +79,8 @@ static void a_freed_child_leaves_its_parents_set(void **state)
 
 static void a_child_whose_deadline_has_come_leaves_its_parents_set(void **state)
 {
-        rn_ctx *p = rn_ctx_with_cancel(rn_ctx_background()), *c = rn_ctx_with_timeout(p, RN_MSEC), *far = rn_ctx_with_timeout(p, FAR);
+        rn_ctx *p = rn_ctx_with_cancel(rn_ctx_background()), *c = rn_ctx_with_timeout(p, RN_MSEC),
+               *far = rn_ctx_with_timeout(p, FAR);
 
         (void)state;
         rn_wait(rn_ctx_done(c));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The global run queue from within: first in, first out through any mix of batches; a P's share; what happens without memory for a block. */
+ * The global run queue from within: first in, first out through any mix of batches; a P's share;
+ * what happens without memory for a block. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,7 +35,8 @@ static void refuse(bool refusing)
 static union { struct g g; char slot[RNI_GSLOT]; } slots[MANY] rni_aligned(GQ_RUN);
 static struct p *p;
 
-/* Some are neighbours, as slots are that were taken together, runs of them longer than one word can tell; others are not. */
+/* Some are neighbours, as slots are that were taken together, runs of them longer than one word can
+ * tell; others are not. */
 static struct g *at(unsigned i)
 {
         return &slots[i < MANY / 2 ? i : i ^ 1].g;
@@ -84,7 +86,8 @@ static void first_in_first_out_in_any_batches(void **state)
                 for (n = rni_rand_below(&rand, 4); n-- > 0 && out < in;) {
                         bool few = rni_rand_below(&rand, 2);
 
-                        for (struct g *g = few ? rni_gq_get_few(p) : rni_gq_get(p); g; g = runq_get(&p->runq))
+                        for (struct g *g = few ? rni_gq_get_few(p) : rni_gq_get(p); g;
+                             g = runq_get(&p->runq))
                                 assert_ptr_equal(g, at(out++));
                 }
                 assert_int_equal(rni_sched.gq_n, in - out);
@@ -127,7 +130,9 @@ static void without_memory_for_a_block_nothing_is_lost(void **state)
         static bool seen[MANY];
 
         (void)state;
-        if (RNI_ASAN || RNI_TSAN || not_emulated("without_memory_for_a_block_nothing_is_lost", "it takes RLIMIT_AS without a word and without effect"))
+        if (RNI_ASAN || RNI_TSAN ||
+            not_emulated("without_memory_for_a_block_nothing_is_lost",
+                         "it takes RLIMIT_AS without a word and without effect"))
                 skip();
         put(FROM, 200, false);
         rni_gq_trim();

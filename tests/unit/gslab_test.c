@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Descriptor slots: each is handed out once, as many as are allowed, and what is given back comes again. See stack_test.h. */
+ * Descriptor slots: each is handed out once, as many as are allowed, and what is given back comes
+ * again. See stack_test.h. */
 #include <pthread.h>
 
 #include "tests/unit/stack_test.h"
@@ -79,7 +80,8 @@ CHILD_TEST(promised_memory_is_not_promised_again, promised_child, NULL)
 
 /* -- given back -- */
 
-enum { MANY = sizeof(void *) == 8 ? 140000 : 2000 };   /* more than two chunks, where there are addresses for as many stacks */
+enum { MANY = sizeof(void *) == 8 ? 140000 : 2000 };   /* more than two chunks, where there are
+                                                        * addresses for as many stacks */
 static char *slots[MANY];
 
 static void take_many(size_t n)
@@ -115,7 +117,8 @@ static void give_in_strides(size_t n)
 static void given_child(void)
 {
         size_t before = resident(), full, count, zero = 0;
-        bool counts = MANY > 10000 && !checked() && !emulated();   /* the system counts resident pages by dozens */
+        bool counts = MANY > 10000 && !checked() && !emulated();   /* the system counts resident
+                                                                    * pages by dozens */
 
         take_many(MANY);
         count = rni_gslab_count();
@@ -212,7 +215,8 @@ static void threads_child(void)
                 CHECK(pthread_create(&t[i], NULL, take_and_give, &who[i]) == 0);
         for (int i = 0; i < THREADS; i++)
                 pthread_join(t[i], NULL);
-        CHECK(rni_gslab_count() <= 4 * THREADS * 200);   /* those of a page that is being dropped are not to be had */
+        CHECK(rni_gslab_count() <= 4 * THREADS * 200);   /* those of a page that is being dropped
+                                                          * are not to be had */
 }
 CHILD_TEST(given_slots_go_round_among_threads, threads_child, NULL)
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The runtime's lock from within: exclusion, and that nobody sleeps for ever behind a cheap unlock, with membarrier and without. */
+ * The runtime's lock from within: exclusion, and that nobody sleeps for ever behind a cheap unlock,
+ * with membarrier and without. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,7 +27,8 @@ static void *hammer(void *arg)
                         fetch_add(&overlaps, 1);
                 counter++;
                 if (i % 1000 == 0)
-                        rni_cpu_yield();   /* a holder that loses its processor: the others go to sleep */
+                        rni_cpu_yield();   /* a holder that loses its processor: the others go to
+                                            * sleep */
                 fetch_add(&in_section, (unsigned)-1);
                 lock_release(&lock, RANK_LEAF);
         }

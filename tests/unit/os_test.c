@@ -27,7 +27,8 @@ static int run_child(void (*fn)(void))
         pid_t pid = fork();
 
         if (pid == 0) {
-                signal(SIGSEGV, SIG_DFL);               /* cmocka's handlers would go on with the next test */
+                signal(SIGSEGV, SIG_DFL);               /* cmocka's handlers would go on with the
+                                                         * next test */
                 signal(SIGABRT, SIG_DFL);
                 fn();
                 _exit(0);
@@ -99,7 +100,9 @@ static void many_regions_are_guarded_and_dropped_at_once(void **state)
                 memset(at[i], 1, stride);
         }
         if (rni_vm_guard_light_many(at, N, rni_page) != 0) {
-                fprintf(stderr, "%s: skipped: no MADV_GUARD_INSTALL (Linux 6.13; emulators have none)\n", __func__);
+                fprintf(stderr,
+                        "%s: skipped: no MADV_GUARD_INSTALL (Linux 6.13; emulators have none)\n",
+                        __func__);
                 skip();
         }
         for (size_t i = 0; i < N; i++) {
@@ -300,10 +303,14 @@ static void *altstack_thread(void *arg)
 
         own.ss_sp = malloc(own.ss_size);
         sigaltstack(&own, &now);                        /* somebody was first */
-        sp[0] = rni_thread_altstack() == 0 && sigaltstack(NULL, &now) == 0 && now.ss_sp == own.ss_sp ? sp : NULL;
+        sp[0] = rni_thread_altstack() == 0 && sigaltstack(NULL, &now) == 0 && now.ss_sp == own.ss_sp
+                        ? sp
+                        : NULL;
         sigaltstack(&off, NULL);
         free(own.ss_sp);
-        sp[1] = rni_thread_altstack() == 0 && sigaltstack(NULL, &now) == 0 && now.ss_flags == 0 ? now.ss_sp : NULL;
+        sp[1] = rni_thread_altstack() == 0 && sigaltstack(NULL, &now) == 0 && now.ss_flags == 0
+                        ? now.ss_sp
+                        : NULL;
         sp[2] = readable(now.ss_sp) && !readable((char *)now.ss_sp - 1) ? sp : NULL;
         return NULL;
 }
@@ -341,7 +348,8 @@ static void thread_knows_its_stack(void **state)
 
         (void)state;
         rni_thread_stack(&lo, &hi);
-        assert_true((char *)lo < (char *)__builtin_frame_address(0) && (char *)__builtin_frame_address(0) < (char *)hi);
+        assert_true((char *)lo < (char *)__builtin_frame_address(0) &&
+                    (char *)__builtin_frame_address(0) < (char *)hi);
         assert_non_null(f);
         assert_int_equal(getrlimit(RLIMIT_STACK, &limit), 0);
         while (fgets(line, sizeof line, f))
@@ -369,120 +377,9 @@ static void fence_off_child(void)
 static void membarrier_can_be_turned_off(void **state)
 {
         (void)state;
-        rni_fence_heavy();              /* pairs with nothing: aborts if registration was claimed but not made */
+        rni_fence_heavy();              /* pairs with nothing: aborts if registration was claimed
+                                         * but not made */
         assert_int_equal(run_child(fence_off_child), 0);
-}
-
-/* -- a tree of /proc and cgroup files -- */
-
-static char root[64];
-
-static void put_file(const char *path, const char *text)
-{
-        char full[512];
-        FILE *f;
-
-        snprintf(full, sizeof full, "%s%s", root, path);
-        for (char *p = full + strlen(root) + 1; (p = strchr(p, '/')) != NULL; p++) {
-                *p = 0;
-                mkdir(full, 0700);
-                *p = '/';
-        }
-        f = fopen(full, "w");
-        assert_non_null(f);
-        fputs(text, f);
-        fclose(f);
-}
-
-static int new_root(void **state)
-{
-        (void)state;
-        strcpy(root, "/tmp/runnel-os-XXXXXX");
-        return mkdtemp(root) ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-        char command[128];
-
-        (void)state;
-        snprintf(command, sizeof command, "rm -rf %s", root);
-        return system(command) == 0 ? 0 : -1;
-}
-
-static void quota_is_the_least_of_all_ancestors(void **state)
-{
-        (void)state;
-        assert_int_equal(rni_cgroup_cpus(&groups, root), 0);
-        put_file("/proc/self/mountinfo",
-                 "22 1 0:5 / /proc rw - proc proc rw\n"
-                 "31 23 0:28 / /sys/fs/cg\\040x rw,nosuid shared:9 master:2 - cgroup2 cgroup2 rw,nsdelegate\n");
-        put_file("/proc/self/cgroup", "0::/parent/leaf\n");
-        put_file("/sys/fs/cg x/parent/leaf/cpu.max", "max 100000\n");
-        assert_int_equal(rni_cgroup_cpus(&groups, root), 0);
-        put_file("/sys/fs/cg x/parent/cpu.max", "200000 100000\n");
-        assert_int_equal(rni_cgroup_cpus(&groups, root), 2);
-        put_file("/sys/fs/cg x/parent/leaf/cpu.max", "350000 100000\n");
-        assert_int_equal(rni_cgroup_cpus(&groups, root), 2);
-        put_file("/sys/fs/cg x/parent/leaf/cpu.max", "150000 100000\n");
-        assert_int_equal(rni_cgroup_cpus(&groups, root), 2);     /* 1.5 rounded up */
-        put_file("/sys/fs/cg x/parent/leaf/cpu.max", "1000 100000\n");
-        assert_int_equal(rni_cgroup_cpus(&groups, root), 1);
-        put_file("/sys/fs/cg x/cpu.max", "50000 100000\n");
-        put_file("/sys/fs/cg x/parent/leaf/cpu.max", "max 100000\n");
-        assert_int_equal(rni_cgroup_cpus(&groups, root), 1);     /* the mount point itself counts */
-}
-
-static void quota_of_version_1_and_of_a_mounted_subtree(void **state)
-{
-        (void)state;
-        put_file("/proc/self/mountinfo",
-                 "33 31 0:31 / /cg/cpuacct rw - cgroup cgroup rw,cpuacct\n"
-                 "32 31 0:30 /docker/abc /cg/cpu rw - cgroup cgroup rw,cpuset,cpu\n"
-                 "34 31 0:37 / /cg/unified rw - cgroup2 cgroup2 rw\n");
-        put_file("/proc/self/cgroup", "5:cpuacct:/x\n3:cpuset,cpu:/docker/abc/leaf\n0::/\n");
-        put_file("/cg/cpu/cpu.cfs_period_us", "100000\n");
-        put_file("/cg/cpu/cpu.cfs_quota_us", "-1\n");
-        assert_int_equal(rni_cgroup_cpus(&groups, root), 0);
-        put_file("/cg/cpu/leaf/cpu.cfs_period_us", "50000\n");
-        put_file("/cg/cpu/leaf/cpu.cfs_quota_us", "130000\n");
-        assert_int_equal(rni_cgroup_cpus(&groups, root), 3);
-        put_file("/cg/unified/cpu.max", "100000 100000\n");
-        assert_int_equal(rni_cgroup_cpus(&groups, root), 1);     /* the tighter hierarchy */
-}
-
-static void available_memory_is_the_least_of_machine_and_groups(void **state)
-{
-        uint64_t limit;
-
-        (void)state;
-        put_file("/proc/meminfo", "MemTotal:       9000 kB\nMemFree:  1 kB\nMemAvailable:   8000 kB\n");
-        assert_int_equal(rni_vm_available_at(root), 8000 * 1024);
-        put_file("/proc/self/mountinfo",
-                 "31 23 0:28 / /cg2 rw - cgroup2 cgroup2 rw\n32 23 0:29 / /cg1 rw - cgroup cgroup rw,memory\n");
-        put_file("/proc/self/cgroup", "4:memory:/j\n0::/a/b\n");
-        put_file("/cg2/a/b/memory.max", "max\n");
-        put_file("/cg2/a/b/memory.current", "5000\n");
-        assert_int_equal(rni_vm_available_at(root), 8000 * 1024);
-        put_file("/cg2/a/memory.max", "1000000\n");
-        put_file("/cg2/a/memory.current", "400000\n");
-        assert_int_equal(rni_vm_available_at(root), 600000);
-        put_file("/cg2/a/memory.stat", "anon 1\nfile 2\ninactive_file 100000\n");
-        assert_int_equal(rni_vm_available_at(root), 700000);
-        put_file("/cg1/j/memory.limit_in_bytes", "500000\n");
-        put_file("/cg1/j/memory.usage_in_bytes", "600000\n");
-        assert_int_equal(rni_vm_available_at(root), 0);
-        assert_int_equal(rni_cgroup_memory(&groups, root, &limit), 0);
-        assert_int_equal(limit, 500000);
-}
-
-static void this_machine_has_processors_and_memory(void **state)
-{
-        (void)state;
-        assert_in_range(rni_cpu_count(), 1, sysconf(_SC_NPROCESSORS_CONF));
-        assert_true(rni_vm_available() > 0);
-        assert_true(rni_vm_total() >= rni_vm_available());
-        assert_true(rni_vm_max_maps() > 1000);
 }
 
 /* -- signals -- */
@@ -601,68 +498,6 @@ static void chained_default_does_what_the_default_does(void **state)
         assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
 }
 
-/* -- output -- */
-
-static void formats(void **state)
-{
-        struct rni_out o;
-        const char *volatile null_text = NULL;
-        char got[256], want[256];
-        int fd[2];
-        ssize_t n;
-
-        (void)state;
-        assert_int_equal(pipe(fd), 0);
-        rni_out_init(&o, fd[1]);
-        rni_out_fmt(&o, "%s|%s|%d|%d|%u|%c|100%%|", "text", null_text, -5, INT32_MIN, 4000000000u, 'x');
-        rni_out_fmt(&o, "%ld|%lu|%zu|%x|%lx|%p|%p", LONG_MIN, ULONG_MAX, (size_t)0, 0xbeefu, 0xdeadbeeful,
-                    (void *)0x1234abcd, NULL);
-        rni_out_flush(&o);
-        n = read(fd[0], got, sizeof got - 1);
-        assert_true(n > 0);
-        got[n] = 0;
-        snprintf(want, sizeof want, "text|(null)|-5|-2147483648|4000000000|x|100%%|%ld|%lu|0|beef|deadbeef|0x1234abcd|0x0",
-                 LONG_MIN, ULONG_MAX);
-        assert_string_equal(got, want);
-        close(fd[0]);
-        close(fd[1]);
-}
-
-enum { LINES = 20000 };
-
-static void *drain(void *arg)
-{
-        char buf[777];
-        size_t sum = 0;
-        ssize_t n;
-
-        while ((n = read(*(int *)arg, buf, sizeof buf)) > 0)
-                sum += (size_t)n;
-        return (void *)sum;
-}
-
-/* More than the buffer and more than the pipe holds, to a descriptor that does not block. */
-static void long_output_arrives_whole(void **state)
-{
-        struct rni_out o;
-        pthread_t t;
-        void *sum;
-        int fd[2];
-
-        (void)state;
-        assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
-        fcntl(fd[1], F_SETFL, O_NONBLOCK);
-        pthread_create(&t, NULL, drain, &fd[0]);
-        rni_out_init(&o, fd[1]);
-        for (int i = 0; i < LINES; i++)
-                rni_out_fmt(&o, "line %s\n", "of eighteen.");
-        rni_out_flush(&o);
-        close(fd[1]);
-        pthread_join(t, &sum);
-        assert_int_equal((size_t)sum, LINES * 18);
-        close(fd[0]);
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -679,15 +514,9 @@ int main(void)
                 cmocka_unit_test(altstack_is_guarded_respects_others_and_ends_with_its_thread),
                 cmocka_unit_test(thread_knows_its_stack),
                 cmocka_unit_test(membarrier_can_be_turned_off),
-                cmocka_unit_test_setup_teardown(quota_is_the_least_of_all_ancestors, new_root, remove_root),
-                cmocka_unit_test_setup_teardown(quota_of_version_1_and_of_a_mounted_subtree, new_root, remove_root),
-                cmocka_unit_test_setup_teardown(available_memory_is_the_least_of_machine_and_groups, new_root, remove_root),
-                cmocka_unit_test(this_machine_has_processors_and_memory),
                 cmocka_unit_test(asking_for_memory_needs_little_stack),
                 cmocka_unit_test(chained_handler_runs_under_its_own_mask),
                 cmocka_unit_test(chained_default_does_what_the_default_does),
-                cmocka_unit_test(formats),
-                cmocka_unit_test(long_output_arrives_whole),
         };
 
         rni_os_init();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The run queue from within: order, overflow, stealing half, and its promise under real stealers: each G comes out exactly once,
- * and a queue that holds work is never seen empty. And who knows of the stealers. */
+ * The run queue from within: order, overflow, stealing half, and its promise under real stealers:
+ * each G comes out exactly once, and a queue that holds work is never seen empty. And who knows of
+ * the stealers. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -212,7 +213,8 @@ static void a_queue_that_holds_work_is_never_seen_empty(void **state)
                 struct g *out = runq_put_next(shared, i % 2 ? &a : &b);
 
                 assert_non_null(out);
-                assert_true(runq_put(shared, out));   /* between the two it is in no queue, but runnext is full */
+                assert_true(runq_put(shared, out));   /* between the two it is in no queue, but
+                                                       * runnext is full */
                 assert_ptr_equal(runq_get(shared), out);
         }
         store_rel(&finished, 1);   /* rel: pairs with the watcher's acq */

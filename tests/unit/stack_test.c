@@ -10,7 +10,8 @@
 #include "tests/unit/stack_test.h"
 
 enum { THREADS = 4, CACHED = RNI_TSAN ? 1 << 30 : 64 + 1024 };
-enum { MARK = 512, DEEP = 9000 };       /* below hi, in its page and deeper; the very top changes in a stack that nobody has */
+enum { MARK = 512, DEEP = 9000 };       /* below hi, in its page and deeper; the very top changes in
+                                         * a stack that nobody has */
 
 static size_t count_maps(void)
 {
@@ -202,18 +203,21 @@ static void reuse_child(void)
         CHECK(rni_stack_get_cached(&c) == s[3]);
         for (int i = 0; i < 100; i++) {
                 rni_stack_put(&c, s[i]);
-                CHECK(c.s[c.n - 1] == s[i] && c.n <= 64);     /* the newest never leaves: it may still be run on */
+                CHECK(c.s[c.n - 1] == s[i] && c.n <= 64);     /* the newest never leaves: it may
+                                                               * still be run on */
         }
         rni_stack_cache_flush(&c);
         CHECK(c.n == 0 && !rni_stack_get_cached(&c));
         CHECK(rni_stack_in_use() == 0);
         for (int i = 0; i < 100; i++) {
                 struct stack *t = rni_stack_get(&c, 0);
-                CHECK(t && t->floor == t->lo + 65536 && t->hi <= (char *)t && t->size == (size_t)65536 + 196608);
+                CHECK(t && t->floor == t->lo + 65536 && t->hi <= (char *)t &&
+                      t->size == (size_t)65536 + 196608);
                 CHECK(t->san_fiber == NULL || (t->san_fiber == t && t->hi[-MARK] < 100));
                 t->san_fiber = &c;
         }
-        for (int i = 0; i < 2000; i++) {                /* what a cache has set aside is not lost with it */
+        for (int i = 0; i < 2000; i++) {                /* what a cache has set aside is not lost
+                                                         * with it */
                 CHECK((s[0] = rni_stack_get(i % 2 ? NULL : &c, 0)) != NULL);
                 rni_stack_cache_flush(&c);
         }
@@ -261,7 +265,8 @@ static size_t burst(void)
         return checked() ? 3000 : BURST;
 }
 
-/* The resident bytes between two bursts. An emulator's own tables grow with the addresses that were ever in use: there a burst has been before. */
+/* The resident bytes between two bursts. An emulator's own tables grow with the addresses that were
+ * ever in use: there a burst has been before. */
 static size_t at_rest(struct stack_cache *c)
 {
         if (emulated()) {
@@ -273,7 +278,8 @@ static size_t at_rest(struct stack_cache *c)
         return resident();
 }
 
-/* A burst ends: a trim gives its pages back, its guards stay, and the next burst gets every stack once. */
+/* A burst ends: a trim gives its pages back, its guards stay, and the next burst gets every stack
+ * once. */
 static void burst_child(void)
 {
         struct stack_cache c = { 0 };
@@ -282,7 +288,8 @@ static void burst_child(void)
         CHECK(!rni_stack_trim(false));
         before = at_rest(&c);
         take(&c, crowd, n);
-        CHECK(resident() > before + (n - (emulated() ? CACHED : 0)) * 2 * rni_page);    /* some may still be there */
+        /* some may still be there */
+        CHECK(resident() > before + (n - (emulated() ? CACHED : 0)) * 2 * rni_page);
         put_all(&c, crowd, n);
         trim_all();
         CHECK(checked() || resident() < before + CACHED * 4 * rni_page + (2 << 20));
@@ -305,14 +312,16 @@ CHILD_TEST(burst_gives_its_memory_back, burst_child, NULL)
 CHILD_TEST(burst_mprotect, burst_child, "mprotect")
 CHILD_TEST(burst_canary, burst_child, "canary")
 
-/* So many that the bits of a slab's book take pages; they go when all of its stacks have: each comes again, once, and clean. */
+/* So many that the bits of a slab's book take pages; they go when all of its stacks have: each
+ * comes again, once, and clean. */
 static void book_child(void)
 {
         enum { CROWD = 300000, ROUNDS = 3 };
         struct stack_cache c = { 0 };
         struct stack **s;
 
-        if (sizeof(void *) == 4 || checked() || emulated() || rni_vm_available() < (uint64_t)CROWD * 3 * rni_page)
+        if (sizeof(void *) == 4 || checked() || emulated() ||
+            rni_vm_available() < (uint64_t)CROWD * 3 * rni_page)
                 _exit(SKIPPED);
         s = malloc(CROWD * sizeof *s);
         CHECK(s != NULL);
@@ -360,7 +369,8 @@ static void spare_child(void)
         put_all(&c, crowd, n);
         full = resident();
         for (int round = 0; round < 3; round++) {
-                CHECK(rni_stack_trim(false) != RNI_TSAN);    /* all of it came back since the last one */
+                CHECK(rni_stack_trim(false) != RNI_TSAN);    /* all of it came back since the last
+                                                              * one */
                 CHECK(checked() || resident() + (1 << 20) > full);
                 take(&c, crowd, n);
                 put_all(&c, crowd, n);
@@ -379,7 +389,8 @@ static void odd_child(void)
         unsigned n;
 
         CHECK((small = rni_stack_get(&c, 4096)) != NULL && small->size == 65536 + 16384);
-        CHECK((big = rni_stack_get(&c, 3000001)) != NULL && big->size == 65536 + (3000001 / rni_page + 1) * rni_page);
+        CHECK((big = rni_stack_get(&c, 3000001)) != NULL &&
+              big->size == 65536 + (3000001 / rni_page + 1) * rni_page);
         CHECK((s = rni_stack_get(&c, 196608)) != NULL && s->size == 65536 + 196608);
         big->floor[0] = big->hi[-1] = small->floor[0] = small->hi[-1] = 1;
         lo = big->lo;
@@ -466,7 +477,8 @@ static void size_child(void)
                         setenv("RUNNEL_STACK", want[i].env, 1);
                         rni_stack_init();
                         CHECK(rni_stack_default() == want[i].usable);
-                        CHECK((s = rni_stack_get(&c, 0)) != NULL && s->size == want[i].guard + want[i].usable);
+                        CHECK((s = rni_stack_get(&c, 0)) != NULL &&
+                              s->size == want[i].guard + want[i].usable);
                         s->floor[0] = s->hi[-1] = 1;
                         _exit(0);
                 }
@@ -499,7 +511,8 @@ static void short_child(void)
         size_t n = 0, all = 0;
         void *g[64];
 
-        if (checked() || not_emulated("short_of_addresses_is_null_in_the_end", "it takes RLIMIT_AS without a word and without effect"))
+        if (checked() || not_emulated("short_of_addresses_is_null_in_the_end",
+                                      "it takes RLIMIT_AS without a word and without effect"))
                 _exit(SKIPPED);
         limit_addresses((size_t)100 << 20);
         while (rni_stack_get(&c, 0))
@@ -508,7 +521,8 @@ static void short_child(void)
         CHECK(rni_vm_room() < 2 << 20);
         for (size_t k = 1; k > 0 && all <= n; all += k)
                 k = rni_gslab_take(g, 64, 0);
-        CHECK(all > n - 64 && all <= n);                /* one more would promise a stack that cannot be */
+        CHECK(all > n - 64 && all <= n);                /* one more would promise a stack that
+                                                         * cannot be */
 }
 CHILD_TEST(short_of_addresses_is_null_in_the_end, short_child, NULL)
 
@@ -532,7 +546,8 @@ static void *hammer(void *arg)
                 h = &held[(r >> 33) % HOLD];
                 if ((s = *h) != NULL) {
                         aword *place = &swap_place[(r >> 50) % 8];
-                        AO_t other = load_acq(place);           /* acq: pairs with the other thread's cas */
+                        AO_t other = load_acq(place);           /* acq: pairs with the other
+                                                                 * thread's cas */
                         CHECK(s->san_fiber == arg && s->hi[-MARK] == 1);
                         s->san_fiber = NULL;
                         s->hi[-MARK] = 0;

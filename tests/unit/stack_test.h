@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * How stack_test.c and gslab_test.c run each test in a child of its own, since the layer is set up once per process, and how it looks at memory.
- * Invariant: cmocka is called in the parent only; a child says CHECK and ends by its status. */
+ * How stack_test.c and gslab_test.c run each test in a child of its own, since the layer is set up
+ * once per process, and how it looks at memory. Invariant: cmocka is called in the parent only; a
+ * child says CHECK and ends by its status. */
 #ifndef STACK_TEST_H
 #define STACK_TEST_H
 
@@ -36,7 +37,8 @@ static void in_child(void (*fn)(void), const char *guard)
         pid_t pid = fork();
 
         if (pid == 0) {
-                signal(SIGSEGV, SIG_DFL);               /* cmocka's handler would go on with the next test */
+                signal(SIGSEGV, SIG_DFL);               /* cmocka's handler would go on with the
+                                                         * next test */
                 signal(SIGBUS, SIG_DFL);
                 if (guard)
                         setenv("RUNNEL_GUARD", guard, 1);

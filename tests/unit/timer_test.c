@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The timer heap from within: order, stale entries, sweeping, moving to another heap; timers that start, stop and fire; those of
- * <runnel/time.h> whose fire is late. */
+ * The timer heap from within: order, stale entries, sweeping, moving to another heap; timers that
+ * start, stop and fire; those of <runnel/time.h> whose fire is late. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -167,7 +167,8 @@ static size_t fire_until(struct timers *h, int64_t now)
                 for (unsigned i = 0; i < due.n; i++, n++) {
                         struct thing *t = container_of(due.timers[i], struct thing, timer);
 
-                        assert_true(t->when >= last && t->when <= now && !t->fired && t->timer.home == 0);
+                        assert_true(t->when >= last && t->when <= now && !t->fired &&
+                                    t->timer.home == 0);
                         last = t->when;
                         t->fired = true;
                 }
@@ -236,7 +237,8 @@ static void a_small_heap_keeps_its_order(void **state)
         }
 }
 
-/* In every order: the void entries are at most as many as the others, and a few; the last ones leave nothing behind. */
+/* In every order: the void entries are at most as many as the others, and a few; the last ones
+ * leave nothing behind. */
 static void stopped_timers_are_swept_before_they_pile_up(void **state)
 {
         (void)state;
@@ -259,7 +261,8 @@ static void stopped_timers_are_swept_before_they_pile_up(void **state)
                                 first++;
                         assert_true(rni_timers_min(&h) <= (first < MANY ? first : TIMER_NEVER));
                         if (h.n <= 32)
-                                assert_int_equal(rni_timers_min(&h), first < MANY ? first : TIMER_NEVER);
+                                assert_int_equal(rni_timers_min(&h),
+                                                 first < MANY ? first : TIMER_NEVER);
                         assert_int_equal(h.n - h.nvoid, left - 1);
                         assert_true(h.nvoid <= h.n / 2 + 32);
                 }
@@ -363,7 +366,9 @@ static struct timer *on_its_way(rn_time now)
 {
         struct due due = { .n = 0 };
 
-        for (unsigned i = 0; i < load_acq(&rni_sched.np) && due.n == 0; i++)   /* acq: pairs with rel in rni_procs_init */
+        for (unsigned i = 0;
+             i < load_acq(&rni_sched.np) && due.n == 0; i++)   /* acq: pairs with rel in
+                                                                * rni_procs_init */
                 rni_timers_due(&rni_sched.allp[i]->timers, now, &due);
         assert_int_equal(due.n, 1);
         return due.timers[0];

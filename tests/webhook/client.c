@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: MIT
- * A client for tests/webhook/run.sh that shares nothing with the server: plain sockets, epoll, HTTP taken apart by hand. One thread.
+ * A client for tests/webhook/run.sh that shares nothing with the server: plain sockets, epoll, HTTP
+ * taken apart by hand. One thread.
  *
  *     client -p PORT -c CONNECTIONS -n REQUESTS [-g AFTER]
- *         As many requests as said over so many connections, the next on each once the last is answered; -n 0: until the server closes
- *         every connection. A request's body is its own number, and the answer 200 has to be the checksum of that. Says "going" after so
- *         many answers, and what came of everything in its last line:
+ *         As many requests as said over so many connections, the next on each once the last is
+ *         answered; -n 0: until the server closes every connection. A request's body is its own
+ *         number, and the answer 200 has to be the checksum of that. Says "going" after so many
+ *         answers, and what came of everything in its last line:
  *             sent     requests that were written to the last byte
  *             ok, refused, late, other    answers 200, 503, 504 and the rest
  *             retry    those of 503 that say Retry-After: 1
  *             wrong    answers 200 with a checksum that is not ours
  *             told     connections that were closed after an answer with Connection: close, as announced
- *             crossed  requests to which nothing at all came before the connection ended: HTTP's race of a request with the end of a silent
+ *             crossed requests to which nothing at all came before the connection ended: HTTP's
+ *             race of a request with the end of a silent
  *                      connection. Lost only if the server has read them, which its own count tells
  *             cut      answers of which a part came
  *             reset    connections that ended by a reset
  *         Status 0 if nothing is wrong or cut; 1 otherwise, also when nothing happens for 60 s.
  *
  *     client -p PORT -r [-s] [-h]
- *         Sends standard input and prints what comes until the server closes. -s: each byte in a segment of its own; -h: says at the end
- *         of standard input that nothing more will come. Status 3 if nobody listens. */
+ *         Sends standard input and prints what comes until the server closes. -s: each byte in a
+ *         segment of its own; -h: says at the end of standard input that nothing more will come.
+ *         Status 3 if nobody listens. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -101,7 +105,8 @@ static void write_body(char body[BODY + 1], long i)
         snprintf(body, BODY + 1, "%0*ld", BODY, i);
 }
 
-/* Sends the next request, if one is wanted. So few bytes fit into the buffer of a connection where nothing is under way. */
+/* Sends the next request, if one is wanted. So few bytes fit into the buffer of a connection where
+ * nothing is under way. */
 static void ask(struct conn *c)
 {
         char body[BODY + 1], out[BODY + 256];
@@ -110,7 +115,9 @@ static void ask(struct conn *c)
         if (wanted > 0 && issued == wanted)
                 return;
         write_body(body, issued);
-        len = snprintf(out, sizeof out, "POST /hook HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s", BODY, body);
+        len = snprintf(out, sizeof out,
+                       "POST /hook HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s", BODY,
+                       body);
         if (send(c->fd, out, (size_t)len, MSG_NOSIGNAL) != len)
                 return;   /* reading will say that the connection has ended */
         n.sent++;
@@ -151,7 +158,8 @@ static bool take_answer(struct conn *c)
                 fprintf(stderr, "client: no answer that we understand: %s\n", c->in);
                 exit(1);
         }
-        whole = (size_t)(end + 4 - c->in) + strtoul(length + strlen("\r\nContent-Length: "), NULL, 10);
+        whole = (size_t)(end + 4 - c->in) +
+                strtoul(length + strlen("\r\nContent-Length: "), NULL, 10);
         if (c->len < whole) {
                 end[2] = '\r';
                 return false;
@@ -233,14 +241,16 @@ static void send_all(int fd, const char *at, size_t len, size_t piece)
         for (size_t now; len > 0; at += now, len -= now) {
                 now = len < piece ? len : piece;
                 if (send(fd, at, now, MSG_NOSIGNAL) != (ssize_t)now)
-                        return;   /* the server will hear no more: what it has said is read all the same */
+                        return;   /* the server will hear no more: what it has said is read all the
+                                   * same */
         }
 }
 
 static int run_raw(bool split, bool half)
 {
         int fd = connect_to_server();
-        struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = STDIN_FILENO, .events = POLLIN } };
+        struct pollfd p[2] = { { .fd = fd, .events = POLLIN },
+                               { .fd = STDIN_FILENO, .events = POLLIN } };
         char buf[65536];
         ssize_t r;
 

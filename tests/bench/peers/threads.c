@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * The naive baseline: threads of the system, and a channel made of a mutex and two condition variables. Takes the words of ../chan.c and ../sched.c for what threads can do at all,
- * fewer times, and prints the same keys; says nothing to other words. RUNNEL_MAXPROCS=1 keeps all on one processor. */
+ * The naive baseline: threads of the system, and a channel made of a mutex and two condition
+ * variables. Takes the words of ../chan.c and ../sched.c for what threads can do at all, fewer
+ * times, and prints the same keys; says nothing to other words. RUNNEL_MAXPROCS=1 keeps all on one
+ * processor. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
