@@ -1,5 +1,6 @@
 dnl SPDX-License-Identifier: MIT
-dnl RN_CFLAGS_ADD(VARIABLE, FLAG...): appends each FLAG that the compiler takes without a word to VARIABLE.
+dnl RN_CFLAGS_ADD(VARIABLE, FLAG...): appends each FLAG that the compiler takes without a word to
+dnl VARIABLE.
 AC_DEFUN([RN_CFLAGS_ADD],
 [m4_foreach_w([rn_flag], [$2],
 [AS_VAR_PUSHDEF([rn_var], [rn_cv_cflag_]rn_flag)dnl

@@ -1,7 +1,9 @@
 dnl SPDX-License-Identifier: MIT
-dnl Other people's libraries: libatomic_ops (needed), cmocka (needed by the tests only), http_parser (by one example), valgrind's header (used when there).
+dnl Other people's libraries: libatomic_ops (needed), cmocka (needed by the tests only), http_parser
+dnl (by one example), valgrind's header (used when there).
 
-dnl RN_ATOMIC_OPS: atomic_ops.h; ATOMIC_OPS_LIBS stays empty where the header does it all, as on every processor we know.
+dnl RN_ATOMIC_OPS: atomic_ops.h; ATOMIC_OPS_LIBS stays empty where the header does it all, as on
+dnl every processor we know.
 AC_DEFUN([RN_ATOMIC_OPS],
 [AC_CHECK_HEADER([atomic_ops.h], [],
 [AC_MSG_ERROR([atomic_ops.h was not found: install libatomic_ops
@@ -44,7 +46,8 @@ AC_CHECK_HEADER([cmocka.h], [AC_CHECK_LIB([cmocka], [_cmocka_run_group_tests], [
 AC_SUBST([CMOCKA_LIBS], [-lcmocka])
 AM_CONDITIONAL([HAVE_CMOCKA], [test "$rn_cmocka" = yes])])
 
-dnl RN_HTTP_PARSER: sets rn_http_parser to yes or no, and HTTP_PARSER_LIBS. An example and its test want it, the library does not.
+dnl RN_HTTP_PARSER: sets rn_http_parser to yes or no, and HTTP_PARSER_LIBS. An example and its test
+dnl want it, the library does not.
 AC_DEFUN([RN_HTTP_PARSER],
 [rn_http_parser=no
 HTTP_PARSER_LIBS=

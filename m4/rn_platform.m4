@@ -1,5 +1,6 @@
 dnl SPDX-License-Identifier: MIT
-dnl What the library cannot do without: Linux, a compiler that knows the C it is written in, threads.
+dnl What the library cannot do without: Linux, a compiler that knows the C it is written in,
+dnl threads.
 
 dnl RN_PLATFORM: Linux, gcc >= 9 or clang >= 10; x86_64, aarch64, riscv64 or i386 (capturing a call
 dnl takes assembly); sets rn_compiler and rn_cpu.
@@ -36,7 +37,8 @@ for rn_try in x86_64:'defined(__x86_64__) && defined(__LP64__)' aarch64:'defined
 ]])], [rn_cv_cpu=`AS_ECHO(["$rn_try"]) | sed 's/:.*//'`])
 done])
 AS_IF([test "$rn_cv_cpu" = other],
-  [AC_MSG_ERROR([there is no sched/arch/call_*.S for this processor: runnel knows x86_64, aarch64 and riscv64, 64 bits wide, and i386])])
+  [AC_MSG_ERROR(m4_normalize([[there is no sched/arch/call_*.S for this processor: runnel knows
+     x86_64, aarch64 and riscv64, 64 bits wide, and i386]]))])
 rn_cpu=$rn_cv_cpu])
 
 dnl RN_THREADS: pthreads, with -pthread in PTHREAD_CFLAGS and PTHREAD_LIBS.

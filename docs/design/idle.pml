@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Going idle and waking, as sched/core/idle.c does it: a goroutine that submits work and then computes for ever, its stores in a buffer (as on x86, TSO), and two
- * Ms that look, take and sleep. Checked exhaustively: tests/house/models.sh. When nothing moves any more, no work waits while a P is idle.
+ * Going idle and waking, as sched/core/idle.c does it: a goroutine that submits work and then
+ * computes for ever, its stores in a buffer (as on x86, TSO), and two Ms that look, take and sleep.
+ * Checked exhaustively: tests/house/models.sh. When nothing moves any more, no work waits while a P
+ * is idle.
  *
- * As it stands it is clean, with -DFULL_FENCES too (no membarrier). Each of these undoes one rule, and the assertion fails:
+ * As it stands it is clean, with -DFULL_FENCES too (no membarrier). Each of these undoes one rule,
+ * and the assertion fails:
  *   -DNO_FENCE      no membarrier between going idle and the last look
  *   -DNO_LOOK       no last look
  *   -DLOOKS_FIRST   the last look comes before nspinning falls
@@ -24,7 +27,8 @@ byte m[MS] = ASLEEP;
 
 inline drain() { d_step { queue = queue + buffered; buffered = 0 } }
 
-/* Under sched.lock: a P and an idle M. One that is on its way to sleep has given its P up before; without an idle M a new thread is started, which is the same as one that was asleep. */
+/* Under sched.lock: a P and an idle M. One that is on its way to sleep has given its P up before;
+ * without an idle M a new thread is started, which is the same as one that was asleep. */
 inline wake_spinner()
 {
         atomic {
@@ -36,7 +40,8 @@ inline wake_spinner()
         }
 }
 
-/* rni_wake_p: reads two words; wake_spinner's CAS drains the buffer of who runs it. mine: the submitter does. */
+/* rni_wake_p: reads two words; wake_spinner's CAS drains the buffer of who runs it. mine: the
+ * submitter does. */
 inline wake_p(mine)
 {
         if

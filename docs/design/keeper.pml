@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * Who keeps a deadline, as sched/core/idle.c and sched/core/sysmon.c do it: a goroutine adds a timer and then computes for ever, its store to the heap in a buffer (as on x86, TSO);
- * two Ms go idle, are woken, and may compute for ever; a thread comes back from C code and takes an idle P; a P comes to the idle list by a hand-off; sysmon dozes. Checked exhaustively:
- * tests/house/models.sh. When nothing moves any more somebody sleeps until the timer, and no later: the keeper if a P is idle, else sysmon.
+ * Who keeps a deadline, as sched/core/idle.c and sched/core/sysmon.c do it: a goroutine adds a
+ * timer and then computes for ever, its store to the heap in a buffer (as on x86, TSO); two Ms go
+ * idle, are woken, and may compute for ever; a thread comes back from C code and takes an idle P; a
+ * P comes to the idle list by a hand-off; sysmon dozes. Checked exhaustively:
+ * tests/house/models.sh. When nothing moves any more somebody sleeps until the timer, and no later:
+ * the keeper if a P is idle, else sysmon.
  *
- * What is read between two steps, and only decides what the same thread does next, is read with one of the two; a decision that is over is forgotten. Both are for the size of the search.
+ * What is read between two steps, and only decides what the same thread does next, is read with one
+ * of the two; a decision that is over is forgotten. Both are for the size of the search.
  *
- * As it stands it is clean, with -DFULL_FENCES too (no membarrier). Each of these undoes one rule, and an assertion fails:
+ * As it stands it is clean, with -DFULL_FENCES too (no membarrier). Each of these undoes one rule,
+ * and an assertion fails:
  *   -DNO_FENCE        the keeper runs no membarrier after it has said until when it sleeps
  *   -DNO_LOOK         and does not look again
  *   -DNO_KICK         who adds a timer does not tell the keeper

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * The lone thread, as sched/core/lone.h and lone.c have it: its stores wait in a buffer (as on x86, TSO); two other threads come, whose locked instructions let nothing wait. Two locks, one
- * taken inside the other. Checked exhaustively: tests/house/models.sh. The assertions say that a lock has one holder, and that each holder sees what the one before it wrote.
+ * The lone thread, as sched/core/lone.h and lone.c have it: its stores wait in a buffer (as on x86,
+ * TSO); two other threads come, whose locked instructions let nothing wait. Two locks, one taken
+ * inside the other. Checked exhaustively: tests/house/models.sh. The assertions say that a lock has
+ * one holder, and that each holder sees what the one before it wrote.
  *
- * As it stands it is clean, with -DFULL_FENCES too (no membarrier). Each of these undoes one rule, and an assertion fails:
+ * As it stands it is clean, with -DFULL_FENCES too (no membarrier). Each of these undoes one rule,
+ * and an assertion fails:
  *   -DNO_FENCE     who ends it runs no membarrier
  *   -DNO_LOOK      the lone thread does not look again when it has counted
  *   -DAT_ONCE      who ends it says that it is over before the lone thread has let go

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * The retake of a P, as sched/core/retake.c does it: one M whose stores wait in a buffer (as on x86, TSO), sysmon, and another M that takes Ps from the idle list
- * and puts them back. Checked exhaustively: tests/house/models.sh. The assertions say that whoever uses or takes a P owns it.
+ * The retake of a P, as sched/core/retake.c does it: one M whose stores wait in a buffer (as on
+ * x86, TSO), sysmon, and another M that takes Ps from the idle list and puts them back. Checked
+ * exhaustively: tests/house/models.sh. The assertions say that whoever uses or takes a P owns it.
  *
- * As it stands it is clean, with -DFULL_FENCES too (no membarrier). Each of these undoes one rule of retake.c, and an assertion fails:
+ * As it stands it is clean, with -DFULL_FENCES too (no membarrier). Each of these undoes one rule
+ * of retake.c, and an assertion fails:
  *   -DNO_FENCE      1  sysmon runs no membarrier
  *   -DBACK_STORED   1  the M takes a question back by a store
  *   -DASK_STORED    2  sysmon asks by a store

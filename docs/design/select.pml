@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: MIT
- * select's claim, as chan/select.c, chan/chan.c, chan/hchan.h, chan/hchan.c, chan/waitq.h and the claim words of sched/core/g.h do it: two channels, A without a buffer and B with room for one value; a goroutine that
- * waits twice and one that waits once, both in selects (also with the same channel twice) or in plain operations, with or without a deadline; one that does a plain operation; timers, also late ones; and an owner
- * who closes a channel, and gives the last reference of B back while others may still wait. Checked exhaustively: tests/house/models.sh. The assertions say that who wakes a goroutine
- * wakes it once, out of the wait that the waiter is of, while it is parked; that nobody touches a channel that is freed; and, when nothing moves any more, that no value was lost, given
- * twice or given in vain, that nobody waits on a closed channel or for what is there, and that no lock is held.
+ * select's claim, as chan/select.c, chan/chan.c, chan/hchan.h, chan/hchan.c, chan/waitq.h and the
+ * claim words of sched/core/g.h do it: two channels, A without a buffer and B with room for one
+ * value; a goroutine that waits twice and one that waits once, both in selects (also with the same
+ * channel twice) or in plain operations, with or without a deadline; one that does a plain
+ * operation; timers, also late ones; and an owner who closes a channel, and gives the last
+ * reference of B back while others may still wait. Checked exhaustively: tests/house/models.sh. The
+ * assertions say that who wakes a goroutine wakes it once, out of the wait that the waiter is of,
+ * while it is parked; that nobody touches a channel that is freed; and, when nothing moves any
+ * more, that no value was lost, given twice or given in vain, that nobody waits on a closed channel
+ * or for what is there, and that no lock is held.
  *
- * A step is what is done under a lock between two looks at the claim word: nobody else can tell where in it we are. The commit runs in another context while the goroutine may go on, yet not past its first
- * lock_all, which the commit's last unlock lets through; that the commit reads nothing of the goroutine's stack afterwards is asserted.
+ * A step is what is done under a lock between two looks at the claim word: nobody else can tell
+ * where in it we are. The commit runs in another context while the goroutine may go on, yet not
+ * past its first lock_all, which the commit's last unlock lets through; that the commit reads
+ * nothing of the goroutine's stack afterwards is asserted.
  *
  * As it stands it is clean. Each of these undoes one rule, and an assertion fails:
  *   -DNO_CLAIM        who wakes does not win the claim first
@@ -34,7 +41,8 @@
 
 #define waiter(g, i) ((g) * 2 + (i))
 #define g_of(w)      ((w) / 2)
-#define entry(g, k)  ((g) + (k) * GS)       /* of the timer heap: one for each wait that can have a deadline */
+#define entry(g, k)  ((g) + (k) * GS)       /* of the timer heap: one for each wait that can have a
+                                             * deadline */
 #define value(g, k)  (1 + (g) + (k) * GS)
 
 /* struct hchan; queues hold waiters */
@@ -49,7 +57,8 @@ byte buffer;                /* B's; 0: empty */
 /* struct waiter */
 byte elem[2 * GS];
 bool queued[2 * GS];
-bool of_wait[2 * GS];       /* its goroutine has not left the wait: it is memory that a partner may write to */
+bool of_wait[2 * GS];       /* its goroutine has not left the wait: it is memory that a partner may
+                             * write to */
 
 /* struct g */
 #define RUNNING  0
@@ -214,7 +223,8 @@ inline leave_queue(c, d, i)
         of_wait[waiter(me, i)] = false
 }
 
-/* rni_hchan_leave: who was the last to leave an orphan frees it after the unlock, which nobody else can wait for then. */
+/* rni_hchan_leave: who was the last to leave an orphan frees it after the unlock, which nobody else
+ * can wait for then. */
 inline hchan_leave(c) { unlock(c); if :: orphan[c] && !waited_on(c) -> free(c) :: else fi }
 
 inline choose_plain()
@@ -338,7 +348,8 @@ end_parked:
                 :: else
                 fi
         };
-        atomic { lock(c0); if :: n == 2 -> goto leaves :: else fi };         /* leave in select.c, and the end of wait_on */
+        /* leave in select.c, and the end of wait_on */
+        atomic { lock(c0); if :: n == 2 -> goto leaves :: else fi };
 leaves: atomic {
                 lock_others();
                 leave_queue(c0, d0, 0);

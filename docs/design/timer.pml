@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT
- * Timers against those who stop and start them, as sched/core/timer.h, sched/core/timer.c and chan/timer.c do it. Two casts, of which a run has one.
+ * Timers against those who stop and start them, as sched/core/timer.h, sched/core/timer.c and
+ * chan/timer.c do it. Two casts, of which a run has one.
  *
- * An object with a channel and a timer: two users stop it, start it anew for sooner, later or never, receive, and give their references back; two Ms fire what is due; a retired
- * heap moves into another. The assertions say that after stop no value can be received, after reset none from before its time, and one setting of a one-shot timer gives one value;
- * that a ticker's next tick is later; that the timer is never on two heaps, nobody touches the object when it is freed, and it is freed in the end; and, when nothing moves any more, that
- * what was due has come.
+ * An object with a channel and a timer: two users stop it, start it anew for sooner, later or
+ * never, receive, and give their references back; two Ms fire what is due; a retired heap moves
+ * into another. The assertions say that after stop no value can be received, after reset none from
+ * before its time, and one setting of a one-shot timer gives one value; that a ticker's next tick
+ * is later; that the timer is never on two heaps, nobody touches the object when it is freed, and
+ * it is freed in the end; and, when nothing moves any more, that what was due has come.
  *
- * A goroutine that waits twice with a deadline, a partner who wakes it, and an M that fires or sweeps: the timer of a wait wakes the goroutine from that wait, once, or not at all.
+ * A goroutine that waits twice with a deadline, a partner who wakes it, and an M that fires or
+ * sweeps: the timer of a wait wakes the goroutine from that wait, once, or not at all.
  *
- * A step is what is done under a lock, but for the words that are read without: home, and the claim. Checked exhaustively: tests/house/models.sh.
+ * A step is what is done under a lock, but for the words that are read without: home, and the
+ * claim. Checked exhaustively: tests/house/models.sh.
  *
  * As it stands it is clean. Each of these undoes one rule, and an assertion fails:
  *   -DNOT_PENDING    fire sends though the timer was stopped
@@ -222,7 +227,8 @@ proctype user(byte n)
         do
         :: n > 0 ->
                 n--;
-                atomic { !locked -> touch(); locked = true };   /* chan_timer_stop, chan_timer_reset */
+                atomic { !locked -> touch(); locked = true };   /* chan_timer_stop,
+                                                                 * chan_timer_reset */
                 if
                 :: pending -> stop()    /* disarm */
                 :: else
@@ -280,7 +286,13 @@ inline ready() { d_step { assert(state == WAITING); state = RUNNABLE } }
 
 #ifdef ADDED_LATE
 bool unlocked[2];
-proctype commit() { end: do :: d_step { unlocked[0] -> wait[0] = claim; unlocked[0] = false } :: d_step { unlocked[1] -> wait[1] = claim; unlocked[1] = false } od }
+proctype commit()
+{
+end:    do
+        :: d_step { unlocked[0] -> wait[0] = claim; unlocked[0] = false }
+        :: d_step { unlocked[1] -> wait[1] = claim; unlocked[1] = false }
+        od
+}
 #endif
 
 proctype goroutine()

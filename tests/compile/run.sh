@@ -1,9 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# What the compilers say to the public headers, as TAP: ok_*.c are silent, each case of bad.c is refused and its twin is
-# silent, the macros evaluate their arguments once (eval.c) and cost nothing (asm.c).
-# HEADER_CC: the compilers, those that exist are used (default "gcc clang"); HEADER_CXX: likewise ("g++ clang++"); srcdir: the top of the
-# tree or this folder; INCLUDES: include path of the headers. Exit status 1 if anything failed.
+# What the compilers say to the public headers, as TAP: ok_*.c are silent, each case of bad.c is
+# refused and its twin is silent, the macros evaluate their arguments once (eval.c) and cost nothing
+# (asm.c).
+# HEADER_CC: the compilers, those that exist are used (default "gcc clang"); HEADER_CXX: likewise
+# ("g++ clang++"); srcdir: the top of the tree or this folder; INCLUDES: include path of the
+# headers. Exit status 1 if anything failed.
 
 here=${srcdir:-$(dirname "$0")}
 [ -f "$here/bad.c" ] || here=$here/tests/compile
@@ -69,7 +71,8 @@ every_bad() {
         done <"$tmp/cases"
 }
 
-# bad_case COMPILER NUMBER "error|warning [text]: what". A warning that is due may be an error, as in newer compilers.
+# bad_case COMPILER NUMBER "error|warning [text]: what". A warning that is due may be an error, as
+# in newer compilers.
 bad_case() {
         text=$(printf '%s\n' "$3" | sed -n 's/^[a-z]* \[\(.*\)\]:.*/\1/p')
         failed=1

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Runs every example of docs/examples with 1, 2 and 8 processors and compares its output with NAME.txt beside this script, as
-# TAP; what differs is shown as a diff. In the expected text # stands for digits and @P@ for the number of processors. Runs in
-# the top build folder.
+# Runs every example of docs/examples with 1, 2 and 8 processors and compares its output with
+# NAME.txt beside this script, as TAP; what differs is shown as a diff. In the expected text #
+# stands for digits and @P@ for the number of processors. Runs in the top build folder.
 # RUNNEL_EMULATOR: what runs programs of another processor.
 set -u
 srcdir=${srcdir:-.}
@@ -13,7 +13,8 @@ dir=$(mktemp -d "${TMPDIR:-/tmp}/examples.XXXXXX") || exit 99
 trap 'rm -rf "$dir"' EXIT
 n=0
 
-# mask EXPECTED: standard input, each line replaced by its line of EXPECTED where that has # and the two match.
+# mask EXPECTED: standard input, each line replaced by its line of EXPECTED where that has # and the
+# two match.
 mask() {
     "${AWK:-awk}" -v expected="$1" '
     {
@@ -25,13 +26,14 @@ mask() {
     }'
 }
 
-# The report of a deadlock: which code is at which address differs from build to build, and how much of the library is shown
-# between a frame and its wait with the compiler.
+# The report of a deadlock: which code is at which address differs from build to build, and how much
+# of the library is shown between a frame and its wait with the compiler.
 without_addresses() {
     sed -e '/^        /d' -e '/^rn_/d'
 }
 
-# example NAME STATUS STREAMS [ARGUMENT]...: STREAMS is out, or all for stdout and stderr. NAME-WHAT is another run of NAME.
+# example NAME STATUS STREAMS [ARGUMENT]...: STREAMS is out, or all for stdout and stderr. NAME-WHAT
+# is another run of NAME.
 example() {
     name=$1 status=$2 streams=$3
     shift 3
@@ -69,7 +71,8 @@ example pipeline 0 out
 example spawnmany 0 out
 example workerpool 0 out
 
-# more than there is memory for, which RUNNEL_MAXG stands for here: it says how far it came, and ends as tidily.
+# more than there is memory for, which RUNNEL_MAXG stands for here: it says how far it came, and
+# ends as tidily.
 RUNNEL_MAXG=12000
 export RUNNEL_MAXG
 example howmany-full 1 all 50000

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# tests/house/driver and tests/house/count: a driver that counts wrong makes every other test worthless.
+# tests/house/driver and tests/house/count: a driver that counts wrong makes every other test
+# worthless.
 set -u
 srcdir=${srcdir:-.}
 house=$srcdir/tests/house
@@ -8,7 +9,8 @@ dir=$(mktemp -d "${TMPDIR:-/tmp}/counting.XXXXXX") || exit 99
 trap 'rm -rf "$dir"' EXIT
 n=0
 
-# expect NAME WANT TEST-NAME: runs the program on standard input as TEST-NAME; WANT is "passed failed skipped".
+# expect NAME WANT TEST-NAME: runs the program on standard input as TEST-NAME; WANT is "passed
+# failed skipped".
 expect() {
     n=$((n + 1))
     mkdir "$dir/$n"

@@ -1,7 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The headers are the reference: every public function stands below a comment that says who may call it (Context:) and whether it parks (Parks:). Several functions may share one, without a gap; names that end in _
-# are the library's own. First a small header with an error of each kind: a check that finds nothing there proves nothing here.
+# The headers are the reference: every public function stands below a comment that says who may call
+# it (Context:) and whether it parks (Parks:). Several functions may share one, without a gap; names
+# that end in _ are the library's own. First a small header with an error of each kind: a check that
+# finds nothing there proves nothing here.
 set -u
 srcdir=${srcdir:-.}
 AWK=${AWK:-awk}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-# The rules of the house that a machine can check, one file at a time. Run in the top of the tree with the files as arguments;
-# prints "FILE:LINE: what is wrong" for each breach. tests/house/layers.sh says what the rules are and tests them.
+# The rules of the house that a machine can check, one file at a time. Run in the top of the tree
+# with the files as arguments; prints "FILE:LINE: what is wrong" for each breach.
+# tests/house/layers.sh says what the rules are and tests them.
 
 function rank_of(path) {
         if (path ~ /^include\//) return 0
@@ -62,7 +63,8 @@ function check_include(line,   quoted, name, target, to) {
                 complain("includes upwards: " target)
 }
 
-# The line without comments and without what stands between quotes. in_comment is carried from line to line.
+# The line without comments and without what stands between quotes. in_comment is carried from line
+# to line.
 function code_of(line,   out, at, c) {
         out = ""
         while (line != "") {

@@ -1,13 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The rules of the house, checked by layers.awk over every .c, .h and .S of the tree:
-#   - a quoted include is a path from the top (or from include/), and points to its own layer or below:
-#     base < arch < os < mem < core < chan < ctx < io; sched/debug may include them all and is included by nobody;
-#     include/ includes only itself; tests and docs include public headers only, tests/unit what it likes
+#   - a quoted include is a path from the top (or from include/), and points to its own layer or
+#     below: base < arch < os < mem < core < chan < ctx < io; sched/debug may include them all and
+#     is included by nobody; include/ includes only itself; tests and docs include public headers
+#     only, tests/unit what it likes
 #   - only sched/os talks to the operating system
 #   - an atomic operation that is not a full barrier, and every fence, has a comment on its own line
 #   - the first line is the SPDX line, no file is longer than 700 lines
-# First a small tree with one breach of each kind is checked: rules that find nothing there prove nothing here.
+# First a small tree with one breach of each kind is checked: rules that find nothing there prove
+# nothing here.
 set -u
 srcdir=${srcdir:-.}
 AWK=${AWK:-awk}
@@ -37,7 +39,8 @@ result() {
     echo "$1 $n - $2"
 }
 
-# wrong NAME FILE PATTERN: with FILE from standard input the small tree has exactly one breach, in FILE, matching PATTERN.
+# wrong NAME FILE PATTERN: with FILE from standard input the small tree has exactly one breach, in
+# FILE, matching PATTERN.
 wrong() {
     put "$2"
     breaches "$dir/tree" >"$dir/out"

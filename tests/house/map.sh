@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Every test that tests/behaviour/MAP.md names is in the list of its program: a map of tests that were renamed or dropped is worse than none.
-# First a small map with an error of each kind: a check that finds nothing there proves nothing here.
+# Every test that tests/behaviour/MAP.md names is in the list of its program: a map of tests that
+# were renamed or dropped is worse than none. First a small map with an error of each kind: a check
+# that finds nothing there proves nothing here.
 set -u
 srcdir=${srcdir:-.}
 AWK=${AWK:-awk}
@@ -31,7 +32,9 @@ names() {
 wrong() {
     names "$1" | sort -u | while read -r file name; do
         case $file in
-        crash) grep -qs -e "(\"$name\"," -e "\"[a-z]*_cases\", \"$name\"" -e "what = \"$name\"" "$srcdir/tests/crash/expected.h" "$srcdir/tests/crash/crash_test.c" ;;
+        crash) grep -qs -e "(\"$name\"," \
+            -e "\"[a-z]*_cases\", \"$name\"" -e "what = \"$name\"" \
+            "$srcdir/tests/crash/expected.h" "$srcdir/tests/crash/crash_test.c" ;;
         unit/*) grep -qsE "(cmocka_unit_test[a-z_]*|CHILD_TEST|AT_ROOT)\($name[),]" "$srcdir/tests/unit/${file#unit/}_test.c" ;;
         *) grep -qsE "BEHAVE(_BOTH|_THREAD)?\($name\)" "$srcdir/tests/behaviour/${file}_test.c" ;;
         esac || echo "$file: $name"

@@ -1,7 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The models of docs/design, checked exhaustively by spin, as TAP: each is clean as it stands, and each rule that a -D undoes, by the list at the head of
-# the model, makes an assertion fail. A model that could not find the bug would prove nothing. Two are searched at a time, in a folder each. Skipped where there is no spin.
+# The models of docs/design, checked exhaustively by spin, as TAP: each is clean as it stands, and
+# each rule that a -D undoes, by the list at the head of the model, makes an assertion fail. A model
+# that could not find the bug would prove nothing. Two are searched at a time, in a folder each.
+# Skipped where there is no spin.
 set -u
 srcdir=${srcdir:-.}
 LC_ALL=C
@@ -26,8 +28,9 @@ plan() {
     done
 }
 
-# check N RESULT MODEL [-D]. The longest path of any is 1,300 steps: a search that needs more than there is room for says so, and is then neither clean nor broken.
-# The room is taken, and touched, at the start, ten million would cost seconds.
+# check N RESULT MODEL [-D]. The longest path of any is 1,300 steps: a search that needs more than
+# there is room for says so, and is then neither clean nor broken. The room is taken, and touched,
+# at the start, ten million would cost seconds.
 check() {
     at=$dir/$1
     mkdir "$at" || return

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The mistakes of tests/mutants, as TAP: each patch still applies to the tree and says what it does, so that make mutants can be run at any time.
+# The mistakes of tests/mutants, as TAP: each patch still applies to the tree and says what it does,
+# so that make mutants can be run at any time.
 set -u
 srcdir=$(cd "${srcdir:-.}" && pwd)
 n=0

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# What the library exports: exactly what runnel.map lists and the headers declare; any other global symbol of the static library
-# has our prefix; the shared one stays loaded, is bound at load time and asks for no executable stack. Runs in the top build folder.
+# What the library exports: exactly what runnel.map lists and the headers declare; any other global
+# symbol of the static library has our prefix; the shared one stays loaded, is bound at load time
+# and asks for no executable stack. Runs in the top build folder.
 set -u
 srcdir=${srcdir:-.}
 NM=${NM:-nm} READELF=${READELF:-readelf} AWK=${AWK:-awk}
@@ -12,7 +13,8 @@ trap 'rm -rf "$dir"' EXIT
 so=.libs/librunnel.so a=.libs/librunnel.a
 n=0
 
-# verdict NAME FILE: FILE holds the complaints. A tool that says nothing at all must not look like success: see the first check.
+# verdict NAME FILE: FILE holds the complaints. A tool that says nothing at all must not look like
+# success: see the first check.
 verdict() {
     n=$((n + 1))
     if [ -s "$2" ]; then
@@ -27,7 +29,8 @@ sed -n '/global:/,/local:/p' "$srcdir/runnel.map" | tr -d ' \t' | sed -n 's/^\(r
 # Comments stand in lines of their own, declarations begin with RN_API; one may be continued.
 cat "$srcdir"/include/runnel/*.h | sed 's/rn_\(send_\|recv_\)\{0,1\}chan([^)]*)/channel/g' |
     sed -n '/RN_API/s/.*[ *(]\(rn_[a-z0-9_]*\))*(.*/\1/p' | sort -u >"$dir/headers"
-{ [ "$(wc -l <"$dir/map")" -ge 10 ] && [ "$(wc -l <"$dir/headers")" -ge 10 ]; } || echo 'runnel.map or the headers could not be read' >"$dir/none"
+{ [ "$(wc -l <"$dir/map")" -ge 10 ] && [ "$(wc -l <"$dir/headers")" -ge 10 ]; } ||
+    echo 'runnel.map or the headers could not be read' >"$dir/none"
 touch "$dir/none"
 verdict 'runnel.map and the headers can be read' "$dir/none"
 # The exported objects are declared in a way that the expression above does not read.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Builds and runs migrate.c with each compiler, at -O0 and -O3, as position-dependent code, as PIE and as a shared
-# object. Prints TAP. Runs in the top build folder.
+# Builds and runs migrate.c with each compiler, at -O0 and -O3, as position-dependent code, as PIE
+# and as a shared object. Prints TAP. Runs in the top build folder.
 #   MIGRATION_CC  compilers (gcc clang; one that is not there is skipped)
 #   CPPFLAGS      where the headers are (-I of the source tree's include)
 #   LIBS          the static library and what it needs (.libs/librunnel.a -lpthread); flags of a sanitizer too

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Ends of the process, met many times each, and a host that loads the library, as TAP. Runs in the top build folder; CC is the
-# compiler for the host.
+# Ends of the process, met many times each, and a host that loads the library, as TAP. Runs in the
+# top build folder; CC is the compiler for the host.
 set -u
 srcdir=${srcdir:-.}
 CC=${CC:-cc}

@@ -1,13 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# docs/examples/webhook against tests/webhook/client, which shares nothing with it, as TAP: bursts, deadlines, the protocol, and ends
-# under load, with 1, 2 and 8 processors. Skipped where http_parser was not found. Runs in the top build folder. Nobody sleeps to
-# be in time: a line that is read says how far the other one is.
+# docs/examples/webhook against tests/webhook/client, which shares nothing with it, as TAP: bursts,
+# deadlines, the protocol, and ends under load, with 1, 2 and 8 processors. Skipped where
+# http_parser was not found. Runs in the top build folder. Nobody sleeps to be in time: a line that
+# is read says how far the other one is.
 # WEBHOOK_ROUNDS: how often a server is ended under load (5).
 #
-# Nothing is lost if the server has answered each request that it read (requests is the sum of the answers by kind), if none of these answers
-# remained unsent, and if the client has received as many of each kind, whole. A request that nobody has read, since it crossed with
-# the end of its connection, is in no count of the server's.
+# Nothing is lost if the server has answered each request that it read (requests is the sum of the
+# answers by kind), if none of these answers remained unsent, and if the client has received as many
+# of each kind, whole. A request that nobody has read, since it crossed with the end of its
+# connection, is in no count of the server's.
 set -u
 LC_ALL=C
 export LC_ALL
@@ -188,7 +190,8 @@ bursts() {
 
 # -- deadlines --
 
-# says NAME WANTED [OPTION]...: standard input sent to the server, and its answers as "STATUS CONNECTION BODY" one after the other.
+# says NAME WANTED [OPTION]...: standard input sent to the server, and its answers as "STATUS
+# CONNECTION BODY" one after the other.
 says() {
     name=$1 wanted=$2
     shift 2
@@ -212,7 +215,8 @@ post() {
 }
 close='Connection: close'
 
-# A worker that would take ten minutes is told to stop: the second request reaches it, and the end has not to wait for it.
+# A worker that would take ten minutes is told to stop: the second request reaches it, and the end
+# has not to wait for it.
 deadlines() {
     start -w 1 -q 1 -d 600000000 -t 50
     { post a; post b "$close"; } | says 'late' '504 keep-alive not done in time 504 close not done in time'
@@ -329,7 +333,8 @@ ends_of_requests() {
     expect "a job that the grace time is too short for is answered all the same, $p processors"
 }
 
-# ends_under_load ARGUMENT...: until the end of the server on all connections. A closed loop of requests sees the end in an answer.
+# ends_under_load ARGUMENT...: until the end of the server on all connections. A closed loop of
+# requests sees the end in an answer.
 ends_under_load() {
     i=0 served=0 crossed=0
     while [ $i -lt "$rounds" ] && [ ! -s "$dir/complaints" ]; do

@@ -2,8 +2,8 @@
 
 //go:build ignore
 
-// What the twins share: the words of the command line and the KEY=VALUE lines of ../bench.h. Each twin is built from
-// its own file and this one.
+// What the twins share: the words of the command line and the KEY=VALUE lines of ../bench.h. Each
+// twin is built from its own file and this one.
 package main
 
 import (

@@ -55,8 +55,8 @@ func park(n int, running, ended *sync.WaitGroup) chan int {
 	return gate
 }
 
-// n goroutines wait on one channel: start to all running, memory of each, close to all ended. Memory is
-// what is left after a collection, whose time does not count.
+// n goroutines wait on one channel: start to all running, memory of each, close to all ended.
+// Memory is what is left after a collection, whose time does not count.
 func parked() {
 	n := option("-n", 1000000)
 	debug.FreeOSMemory()
@@ -75,8 +75,8 @@ func parked() {
 	printMs("ms_wake", start)
 }
 
-// What n goroutines cost: started and not yet run, parked; and what is left of it some seconds after the
-// last has ended. There is no other stack size to ask for.
+// What n goroutines cost: started and not yet run, parked; and what is left of it some seconds
+// after the last has ended. There is no other stack size to ask for.
 func memory() {
 	n := option("-n", 1000000)
 	debug.FreeOSMemory()
@@ -103,7 +103,8 @@ func cpuMs() float64 {
 	return 1e3*float64(used.Utime.Sec+used.Stime.Sec) + 1e-3*float64(used.Utime.Usec+used.Stime.Usec)
 }
 
-// n goroutines sleep s seconds each: processor time of it all, and how much later than s after the start the last ends.
+// n goroutines sleep s seconds each: processor time of it all, and how much later than s after the
+// start the last ends.
 func sleepers() {
 	n, length := option("-n", 1000000), time.Duration(option("-s", 10))*time.Second
 	var ended sync.WaitGroup

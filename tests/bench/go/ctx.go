@@ -2,7 +2,8 @@
 
 //go:build ignore
 
-// The twin of ../ctx.c: what a context costs from its making to its end, and how long it takes to end 100,000.
+// The twin of ../ctx.c: what a context costs from its making to its end, and how long it takes to
+// end 100,000.
 package main
 
 import (

@@ -118,7 +118,8 @@ func waiters() {
 	must(sum.Load() == int64(ops), "waiters")
 }
 
-// A select of n, of which one is ready, another one each time. The number is known at run time only, as in rn_selectv.
+// A select of n, of which one is ready, another one each time. The number is known at run time
+// only, as in rn_selectv.
 func cases() {
 	n := option("-n", 4)
 	ops, wrong := 4000000/n, 0

@@ -2,7 +2,8 @@
 
 //go:build ignore
 
-// The twin of ../timers.c: how late sleeps and ticks are, and what it costs to make a timer that never fires.
+// The twin of ../timers.c: how late sleeps and ticks are, and what it costs to make a timer that
+// never fires.
 package main
 
 import (
