@@ -437,7 +437,8 @@ static void close_under_load_loses_no_value_that_was_sent(void)
 {
         for (int round = 0; round < BEHAVE_SCALE(4); round++)
                 for (int kinds = 0; kinds < 8; kinds++)
-                        close_under_load(kinds & 1 ? THREAD : GOROUTINE, kinds & 2 ? THREAD : GOROUTINE,
+                        close_under_load(kinds & 1 ? THREAD : GOROUTINE,
+                                         kinds & 2 ? THREAD : GOROUTINE,
                                          kinds & 4 ? THREAD : GOROUTINE);
 }
 

@@ -220,7 +220,8 @@ static void out_of_memory_is_reported_or_panics(void)
                                 memset((void *)&in, 0x55, sizeof in); \
                                 fill_##name(&want, i); \
                                 CHECK(rn_recv(c, &in.x)); \
-                                CHECK(memcmp((const void *)&in.x, (const void *)&want, sizeof want) == 0); \
+                                CHECK(memcmp((const void *)&in.x, (const void *)&want, \
+                                             sizeof want) == 0); \
                                 CHECK(in.before[7] == 0x55 && in.after[0] == 0x55); \
                                 CHECK_EQ((uintptr_t)&in.x % _Alignof(T), 0); \
                         } \

@@ -115,7 +115,8 @@ static void poll_a_lot(void *arg)
 
         for (int i = 0; i < BEHAVE_SCALE(20000); i++) {
                 if (!CHECK_EQ(rn_try_recv(c[0], &v), -EAGAIN) || !CHECK(!rn_try_send(c[1], 1)) ||
-                    !CHECK_EQ(rn_try_select(rn_on_recv(c[0], &v), rn_on_send(c[1], 1), rn_on_recv(c[2], &v)), RN_DEFAULT))
+                    !CHECK_EQ(rn_try_select(rn_on_recv(c[0], &v), rn_on_send(c[1], 1),
+                                            rn_on_recv(c[2], &v)), RN_DEFAULT))
                         return;
         }
         CHECK_EQ(v, 9);

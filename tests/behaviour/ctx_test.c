@@ -389,8 +389,8 @@ static void all_before_the_cancel(behave_arg_fn *const *fns, int n, bool on_chil
 
 static void all_before_the_cancel_is_seen_by_who_sees_the_end(void)
 {
-        static behave_arg_fn *const all[] = { wait_for_end, sees_by_err, sees_by_cause, sees_by_trying, sees_by_select,
-                                              sees_by_sleep };
+        static behave_arg_fn *const all[] = { wait_for_end, sees_by_err, sees_by_cause,
+                                              sees_by_trying, sees_by_select, sees_by_sleep };
 
         all_before_the_cancel(all, 6, false);
         all_before_the_cancel(all, 6, true);

@@ -60,7 +60,10 @@ static void grow(struct tree *t, enum shape shape, uint64_t *s)
                 t->up[i] = shape == CHAIN  ? i - 1
                            : shape == STAR ? 0
                                            : (int)behave_below(s, (unsigned)i);
-                t->kind[i] = dice < 5 ? CANCEL : dice < 7 ? TIMEOUT : dice < 9 || shape == CHAIN ? VALUE : WITHOUT;
+                t->kind[i] = dice < 5                     ? CANCEL
+                             : dice < 7                   ? TIMEOUT
+                             : dice < 9 || shape == CHAIN ? VALUE
+                                                          : WITHOUT;
                 t->values += t->kind[i] == VALUE;
                 t->node[i] = make(t->kind[i], t->node[t->up[i]]);
                 if (behave_below(s, 2))
@@ -330,8 +333,9 @@ static void children_that_are_gone_are_forgotten(void)
 
 static void check_born_dead(rn_ctx *p, int err, int cause)
 {
-        rn_ctx *c[] = { rn_ctx_with_cancel(p), rn_ctx_with_timeout(p, FAR), rn_ctx_with_timeout_cause(p, 0, -EDOM),
-                        rn_ctx_with_value(p, &key, NULL), rn_ctx_with_deadline_cause(p, rn_now() + FAR, -EDOM),
+        rn_ctx *c[] = { rn_ctx_with_cancel(p), rn_ctx_with_timeout(p, FAR),
+                        rn_ctx_with_timeout_cause(p, 0, -EDOM), rn_ctx_with_value(p, &key, NULL),
+                        rn_ctx_with_deadline_cause(p, rn_now() + FAR, -EDOM),
                         rn_ctx_with_timeout(p, RN_NEVER) };
 
         for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
@@ -453,8 +457,9 @@ static rn_ctx *layers(bool by_time, uint64_t *s, rn_ctx **at, long *values)
 
         for (int i = 0; i < n; i++) {
                 enum kind kind = i == ends ? CANCEL : (enum kind)behave_below(s, WITHOUT);
-                rn_ctx *next = i == ends && by_time ? rn_ctx_with_timeout(c, behave_below(s, 300) * RN_USEC)
-                                                    : make(kind, c);
+                rn_ctx *next = i == ends && by_time
+                                       ? rn_ctx_with_timeout(c, behave_below(s, 300) * RN_USEC)
+                                       : make(kind, c);
 
                 *values += kind == VALUE;
                 rn_unref(c);

@@ -183,7 +183,8 @@ enum { PAIRS = 4 };   /* at most */
 
 /* Runs pairs together as long as meanwhile(x) takes; what each did goes to its count. Returns the
  * processor time that all took. */
-static double hogs_during(void (*meanwhile)(int64_t), int64_t x, int n, const long *work, long *count)
+static double hogs_during(void (*meanwhile)(int64_t), int64_t x, int n, const long *work,
+                          long *count)
 {
         double before = cpu_seconds();
         rn_chan(rn_nothing) done = rn_make(rn_nothing, 0);
@@ -224,7 +225,9 @@ static void pair_of_hogs_and_light_pair_share_time_within_a_factor_of_20(void)
         for (int i = 0; i < 2; i++)
                 share[i] = (double)together[i] * took[i] / (double)(alone[i] ? alone[i] : 1);
         if (share[0] > 20 * share[1] || share[1] > 20 * share[0])
-                behave_fail(__FILE__, __LINE__, "alone the heavy pair got %ld in %.3f s and the light one %ld in %.3f s, together %ld and %ld",
+                behave_fail(__FILE__, __LINE__,
+                            "alone the heavy pair got %ld in %.3f s and the light one %ld in "
+                            "%.3f s, together %ld and %ld",
                             alone[0], took[0], alone[1], took[1], together[0], together[1]);
 }
 

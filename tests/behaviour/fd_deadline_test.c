@@ -28,8 +28,8 @@ static void read_ends_when_its_time_is_up(void)
                 CHECK_EQ(rn_fd_read_until(e.r, &c, 1, begun + lengths[i]), -ETIMEDOUT);
                 took = rn_now() - begun;
                 if (took < lengths[i] || took > lengths[i] + LATE)
-                        behave_fail(__FILE__, __LINE__, "a timeout of %lld ns took %lld", (long long)lengths[i],
-                                    (long long)took);
+                        behave_fail(__FILE__, __LINE__, "a timeout of %lld ns took %lld",
+                                    (long long)lengths[i], (long long)took);
         }
         close_both(e);
 }

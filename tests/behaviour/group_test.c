@@ -418,7 +418,8 @@ static void a_new_limit_while_goroutines_run_panics(void)
                 for (int i = 0; i < n; i++)
                         rn_group_go(&g, waits_then_returns, gate, 0);
                 snprintf(text, sizeof text,
-                         "errgroup: modify limit while %d goroutines in the group are still active", n);
+                         "errgroup: modify limit while %d goroutines in the group "
+                         "are still active", n);
                 CHECK_PANICS(text, rn_group_limit, &g, 5);
                 CHECK_PANICS(text, rn_group_limit, &g, -1);
                 for (int i = 0; i < n; i++)

@@ -124,7 +124,8 @@ static void every_form_of_address_is_listened_on_and_dialled(void)
 
 static void address_of_no_form_is_refused(void)
 {
-        static const char *const bad[] = { "", "localhost", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "[::1]:99999",
+        static const char *const bad[] = { "", "localhost", "127.0.0.1", "127.0.0.1:",
+                                           "127.0.0.1:65536", "127.0.0.1:-1", "[::1]:99999",
                                            "::1:80", "[::1]", "[::1:80", "[]:80", "unix:" };
         char longer[400];
 

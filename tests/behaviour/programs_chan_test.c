@@ -399,8 +399,9 @@ static void mix_select(struct mix *m, int in, int out)
                 if (live == 0)
                         break;
                 some_turns(&random, 3);
-                k = rn_select(rn_on_recv(r[0]->from, &v), rn_on_send(s[0]->to, s[0]->sent), rn_on_recv(r[1]->from, &v),
-                              rn_on_send(s[1]->to, s[1]->sent), rn_on_recv(r[2]->from, &v), rn_on_send(s[2]->to, s[2]->sent),
+                k = rn_select(rn_on_recv(r[0]->from, &v), rn_on_send(s[0]->to, s[0]->sent),
+                              rn_on_recv(r[1]->from, &v), rn_on_send(s[1]->to, s[1]->sent),
+                              rn_on_recv(r[2]->from, &v), rn_on_send(s[2]->to, s[2]->sent),
                               rn_on_recv(r[3]->from, &v), rn_on_send(s[3]->to, s[3]->sent));
                 if (k % 2 == 0)
                         mix_received(m, r[k / 2], v);

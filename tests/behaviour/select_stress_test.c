@@ -381,7 +381,9 @@ static void two_thousand_waiters_leave_a_shared_queue_one_by_one(void)
                 unsigned pick = behave_below(&random, 3);
 
                 do {
-                        at = pick == 0 ? 0 : pick == 1 ? n - 1 : (int)behave_below(&random, (unsigned)n);
+                        at = pick == 0   ? 0
+                             : pick == 1 ? n - 1
+                                         : (int)behave_below(&random, (unsigned)n);
                         while (pick < 2 && !own[at])
                                 at += pick == 0 ? 1 : -1;
                 } while (!own[at]);

@@ -161,13 +161,15 @@ static void every_expression_is_evaluated_once_chosen_or_not(void)
         int v = 9, w = 9;
 
         memset(evaluations, 0, sizeof evaluations);
-        CHECK_EQ(rn_select(rn_on_send(chan_at(full, 0), value_at(1, 1)), rn_on_recv(chan_at(full, 2), into_at(&w, 3)),
-                           rn_on_send(chan_at(c, 4), value_at(7, 5)), rn_on_send(chan_at(nil, 6), value_at(1, 7)),
+        CHECK_EQ(rn_select(rn_on_send(chan_at(full, 0), value_at(1, 1)),
+                           rn_on_recv(chan_at(full, 2), into_at(&w, 3)),
+                           rn_on_send(chan_at(c, 4), value_at(7, 5)),
+                           rn_on_send(chan_at(nil, 6), value_at(1, 7)),
                            rn_on_recv(chan_at(nil, 8), into_at(&v, 9))), 2);
         for (int i = 0; i < 10; i++)
                 CHECK_EQ(evaluations[i], 1);
-        CHECK_EQ(rn_try_select(rn_on_send(chan_at(c, 0), value_at(1, 1)), rn_on_recv(chan_at(full, 2), into_at(&w, 3))),
-                 RN_DEFAULT);
+        CHECK_EQ(rn_try_select(rn_on_send(chan_at(c, 0), value_at(1, 1)),
+                               rn_on_recv(chan_at(full, 2), into_at(&w, 3))), RN_DEFAULT);
         for (int i = 0; i < 4; i++)
                 CHECK_EQ(evaluations[i], 2);
         CHECK_EQ(rn_get(c), 7);
@@ -367,8 +369,8 @@ static void same_channel_may_stand_in_many_cases(void)
         int counts[6] = { 0 }, v = 0;
 
         for (int i = 0; i < 300; i++) {
-                int k = rn_select(rn_on_send(c, 0), rn_on_recv(c, &v), rn_on_send(c, 2), rn_on_recv(c, &v), rn_on_send(c, 4),
-                                  rn_on_signal(c));
+                int k = rn_select(rn_on_send(c, 0), rn_on_recv(c, &v), rn_on_send(c, 2),
+                                  rn_on_recv(c, &v), rn_on_send(c, 4), rn_on_signal(c));
 
                 counts[k]++;
                 CHECK_EQ(k % 2, i % 2);
@@ -585,7 +587,9 @@ static void wait_on_many(int n)
 
         for (int i = 0; i < n; i++) {
                 c[i] = rn_make(int, 0);
-                cases[i] = i % 3 == 2 ? rn_on_send_from(c[i], &sent) : i % 7 == 3 ? (struct rn_case){ 0 } : rn_on_recv(c[i], &v);
+                cases[i] = i % 3 == 2   ? rn_on_send_from(c[i], &sent)
+                           : i % 7 == 3 ? (struct rn_case){ 0 }
+                                        : rn_on_recv(c[i], &v);
         }
         CHECK_EQ(rn_selectv_try(cases, (size_t)n), RN_DEFAULT);
         CHECK_EQ(rn_selectv(cases, (size_t)n, rn_deadline(RN_MSEC)), RN_TIMEOUT);
@@ -630,10 +634,13 @@ static void select_of_twelve_serves_each(void)
         for (int i = 0; i < 6; i++)
                 rn_send(c[i], i);
         for (int i = 0; i < 12; i++) {
-                int k = rn_select(rn_on_recv(c[0], &v), rn_on_recv(c[1], &v), rn_on_recv(c[2], &v), rn_on_recv(c[3], &v),
-                                  rn_on_recv(c[4], &v), rn_on_recv(c[5], &v), rn_on_send(served[6] ? NULL : c[6], 6),
-                                  rn_on_send(served[7] ? NULL : c[7], 7), rn_on_send(served[8] ? NULL : c[8], 8),
-                                  rn_on_send(served[9] ? NULL : c[9], 9), rn_on_send(served[10] ? NULL : c[10], 10),
+                int k = rn_select(rn_on_recv(c[0], &v), rn_on_recv(c[1], &v), rn_on_recv(c[2], &v),
+                                  rn_on_recv(c[3], &v), rn_on_recv(c[4], &v), rn_on_recv(c[5], &v),
+                                  rn_on_send(served[6] ? NULL : c[6], 6),
+                                  rn_on_send(served[7] ? NULL : c[7], 7),
+                                  rn_on_send(served[8] ? NULL : c[8], 8),
+                                  rn_on_send(served[9] ? NULL : c[9], 9),
+                                  rn_on_send(served[10] ? NULL : c[10], 10),
                                   rn_on_send(served[11] ? NULL : c[11], 11));
 
                 if (k < 6)

@@ -19,8 +19,8 @@ static void sleep_never_returns_early(void)
                 rn_sleep(lengths[i]);
                 took = rn_now() - begun;
                 if (took < lengths[i] || took > lengths[i] + LATE)
-                        behave_fail(__FILE__, __LINE__, "a sleep of %lld ns took %lld", (long long)lengths[i],
-                                    (long long)took);
+                        behave_fail(__FILE__, __LINE__, "a sleep of %lld ns took %lld",
+                                    (long long)lengths[i], (long long)took);
         }
 }
 

@@ -163,8 +163,10 @@ static void ticks_come_in_time_though_one_sleeps_in_c_and_one_computes(void)
         rn_wg_wait(&others);
         pthread_join(control, NULL);
         if (t.latest >= 25 * RN_MSEC && t.latest > atomic_load(&t.worst_stall))
-                behave_fail(__FILE__, __LINE__, "a tick was %lld us late, a sleeping thread at most %lld us",
-                            (long long)t.latest / 1000, (long long)atomic_load(&t.worst_stall) / 1000);
+                behave_fail(__FILE__, __LINE__,
+                            "a tick was %lld us late, a sleeping thread at most %lld us",
+                            (long long)t.latest / 1000,
+                            (long long)atomic_load(&t.worst_stall) / 1000);
         CHECK(t.n > 1);
 }
 

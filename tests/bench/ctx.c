@@ -124,8 +124,8 @@ static void waiters(void)
 
 int main(int argc, char **argv)
 {
-        static const struct work works[] = { { "single", single }, { "children", children }, { "tree", tree },
-                                             { "waiters", waiters } };
+        static const struct work works[] = { { "single", single }, { "children", children },
+                                             { "tree", tree }, { "waiters", waiters } };
 
         (void)argc;
         return bench_main(argv, works, sizeof(works) / sizeof(works[0]));

@@ -199,8 +199,9 @@ static void width(void)
 int main(int argc, char **argv)
 {
         static const struct work works[] = {
-                { "ring", ring }, { "chans", chans }, { "settimer", timers }, { "waiters", waiters },
-                { "cases", cases }, { "depth", depth }, { "width", width },
+                { "ring", ring }, { "chans", chans }, { "settimer", timers },
+                { "waiters", waiters }, { "cases", cases }, { "depth", depth },
+                { "width", width },
         };
 
         (void)argc;

@@ -109,7 +109,8 @@ static void run(long n, int connections)
 
 static void connect_all(const char *port, int connections)
 {
-        struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(port)),
+        struct sockaddr_in a = { .sin_family = AF_INET,
+                                 .sin_port = htons((unsigned short)atoi(port)),
                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 
         for (int i = 0; i < connections; i++) {

@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 static int failed;
-#define CHECK(x) ((x) ? (void)0 : (void)(failed = 1, printf("# %s:%d: %s\n", __FILE__, __LINE__, #x)))
+#define CHECK(x) \
+        ((x) ? (void)0 : (void)(failed = 1, printf("# %s:%d: %s\n", __FILE__, __LINE__, #x)))
 
 /* A channel that gives 1 to 5 and is then closed; what is sent is kept as bytes. */
 struct feed {

@@ -250,7 +250,8 @@ int selects(rn_chan(int) a, rn_send_chan(int) b, rn_recv_chan(rn_nothing) quit_c
         for (;;) {
                 switch (rn_select([A] = rn_on_recv(a, &v), [B] = rn_on_send(b, next++),
                                   [JOB] = rn_on_send(jobs, { .id = 1, .weight = 2 }),
-                                  [TAKE] = rn_on_recv_ok(jobs, &j, &ok), [FROM] = rn_on_send_from(b, &fixed),
+                                  [TAKE] = rn_on_recv_ok(jobs, &j, &ok),
+                                  [FROM] = rn_on_send_from(b, &fixed),
                                   [QUIT] = rn_on_signal_ok(quit_chan, NULL))) {
                 case A:
                         continue;
@@ -293,6 +294,6 @@ int waits(rn_chan(int) c, rn_time t)
 int many(rn_chan(int) c)
 {
         int v = 0;
-        return rn_select(SIXTEEN(rn_on_recv(c, &v)), SIXTEEN(rn_on_send(c, v)), SIXTEEN(rn_on_signal(c)),
-                         SIXTEEN(rn_on_send_from(c, &v)));
+        return rn_select(SIXTEEN(rn_on_recv(c, &v)), SIXTEEN(rn_on_send(c, v)),
+                         SIXTEEN(rn_on_signal(c)), SIXTEEN(rn_on_send_from(c, &v)));
 }

@@ -240,8 +240,8 @@ static _Noreturn void wrong(const struct crash *c, const struct run *r, const ch
                             const char *detail)
 {
         print_error("%s %s: %s%s\n", c->program, c->what, what, detail);
-        print_error("-- status 0x%x after %d ms, stdout:\n%s-- stderr:\n%.3000s\n--\n", (unsigned)r->status,
-                    (int)r->ms, r->out, r->err);
+        print_error("-- status 0x%x after %d ms, stdout:\n%s-- stderr:\n%.3000s\n--\n",
+                    (unsigned)r->status, (int)r->ms, r->out, r->err);
         fail();
         abort();
 }
@@ -294,9 +294,10 @@ static void crash_test(void **state)
 static void two_panics_at_once_are_one(void **state)
 {
         static struct run r;
-        static const struct crash c = { .program = "panic_cases", .what = "two_panics_at_once", .status = 2,
-                                        .begins = "panic: together\n\ngoroutine # [running]:\nrn_panic",
-                                        .headings = 1 };
+        static const struct crash c = { .program = "panic_cases", .what = "two_panics_at_once",
+                                        .begins = "panic: together\n\n"
+                                                  "goroutine # [running]:\nrn_panic",
+                                        .status = 2, .headings = 1 };
 
         (void)state;
         for (int i = 0; i < ROUNDS / 2; i++) {
@@ -314,7 +315,8 @@ static void panic_is_not_cut_short_by_the_end_of_main(void **state)
         static struct run r;
         static const struct crash whole = { .program = "panic_cases", .status = 2,
                                             .what = "panic_races_with_the_end_of_main",
-                                            .begins = "panic: first\n\tpanic: second\n\ngoroutine # [running]:\n",
+                                            .begins = "panic: first\n\tpanic: second\n\n"
+                                                      "goroutine # [running]:\n",
                                             .shows = { "panics_second", "panics_racing",
                                                        "started as panics_racing\n" } };
         static const struct crash none = { .program = "panic_cases",

@@ -503,7 +503,9 @@ static void checks_address(int sig, siginfo_t *si, void *uc)
 
 CASE(fault_with_an_informed_handler)
 {
-        sigaction(SIGSEGV, &(struct sigaction){ .sa_sigaction = checks_address, .sa_flags = SA_ONSTACK | SA_SIGINFO },
+        sigaction(SIGSEGV,
+                  &(struct sigaction){ .sa_sigaction = checks_address,
+                                       .sa_flags = SA_ONSTACK | SA_SIGINFO },
                   NULL);
         rn_go(faults);
         rn_forever();

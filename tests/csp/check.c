@@ -217,9 +217,13 @@ static bool cut_case(struct op *o, unsigned c)
 /* A select of one case becomes the plain operation. */
 static bool cut_select(struct op *o)
 {
+        int send = o->kind == OP_SELECT       ? OP_SEND
+                   : o->kind == OP_TRY_SELECT ? OP_TRY_SEND
+                                              : OP_SEND_FOR;
+
         if (!op_is_select(o->kind) || o->n != 1)
                 return false;
-        o->kind = (uint8_t)((o->kind == OP_SELECT ? OP_SEND : o->kind == OP_TRY_SELECT ? OP_TRY_SEND : OP_SEND_FOR) + !o->comm[0].send);
+        o->kind = (uint8_t)(send + !o->comm[0].send);
         return true;
 }
 
@@ -346,7 +350,8 @@ void failure_print(FILE *out, const struct budget *b, const struct failure *f)
         const struct job *j = &f->job;
         struct outcomes allowed;
 
-        fprintf(out, "FAILED: seed %llu, %u Ps, threads %x, run %llx: %s\n", (unsigned long long)f->seed, j->how.procs, j->how.threads,
+        fprintf(out, "FAILED: seed %llu, %u Ps, threads %x, run %llx: %s\n",
+                (unsigned long long)f->seed, j->how.procs, j->how.threads,
                 (unsigned long long)j->how.seed, verdicts[j->verdict]);
         program_print(out, &j->program);
         outcome_print(out, &j->program, &j->outcome);

@@ -36,7 +36,8 @@ bool job_allowed(const struct job *j, const struct outcomes *allowed);
 
 /* Runs the programs of n seeds from `seed` on and adds to the tally. False: one failed, and f says
  * which and how; the rest was not run. */
-bool check_seeds(const struct budget *b, uint64_t seed, size_t n, struct tally *t, struct failure *f);
+bool check_seeds(const struct budget *b, uint64_t seed, size_t n, struct tally *t,
+                 struct failure *f);
 
 /* The same for one program; seed: of its runs. */
 bool check_program(const struct budget *b, const struct program *p, uint64_t seed, struct tally *t,

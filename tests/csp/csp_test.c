@@ -56,9 +56,12 @@ static void programs_are_valid_and_read_as_they_are_written(void **state)
 static void what_is_no_program_is_not_read(void **state)
 {
         static const char *const texts[] = {
-                "", "proc send 0\n", "chans 0\nproc send\n", "chans 0\nproc send 1\n", "chans 4\nproc send 0\n", "chans 0\nproc send done\n",
-                "chans 0\nproc close done\n", "chans 0\nproc send 0 0\n", "chans 0\nproc select\n", "chans 0\nproc select send\n",
-                "chans 0\nproc sleep 0\n", "chans 0\nproc jump\n", "chans 0\nproc send 0 ;\n", "chans 0\nproc send 0 ; ; recv 0\n", "chans 0\nproc send 0",
+                "", "proc send 0\n", "chans 0\nproc send\n", "chans 0\nproc send 1\n",
+                "chans 4\nproc send 0\n", "chans 0\nproc send done\n",
+                "chans 0\nproc close done\n", "chans 0\nproc send 0 0\n", "chans 0\nproc select\n",
+                "chans 0\nproc select send\n", "chans 0\nproc sleep 0\n", "chans 0\nproc jump\n",
+                "chans 0\nproc send 0 ;\n", "chans 0\nproc send 0 ; ; recv 0\n",
+                "chans 0\nproc send 0",
         };
         struct program p;
 
@@ -82,30 +85,44 @@ static const struct known known[] = {
         { "chans 0\nproc send 0\nproc recv 0\n", { "saw done\nsaw 100\n" } },
         { "chans 1\nproc send 0 ; send 0\n", { "saw done blocked\n" } },
         { "chans 2\nproc send 0 ; send 0 ; recv 0 ; recv 0\n", { "saw done done 100 110\n" } },
-        { "chans 2\nproc send 0 ; send 0 ; close 0\nproc recv 0 ; recv 0 ; recv 0\n", { "saw done done done\nsaw 100 110 closed\n" } },
-        { "chans 0\nproc try_send 0\nproc recv 0\n", { "saw done\nsaw 100\n", "saw default\nsaw blocked\n" } },
+        { "chans 2\nproc send 0 ; send 0 ; close 0\nproc recv 0 ; recv 0 ; recv 0\n",
+          { "saw done done done\nsaw 100 110 closed\n" } },
+        { "chans 0\nproc try_send 0\nproc recv 0\n",
+          { "saw done\nsaw 100\n", "saw default\nsaw blocked\n" } },
         { "chans 0\nproc try_send 0\nproc try_recv 0\n", { "saw default\nsaw default\n" } },
-        { "chans 1\nproc try_send 0\nproc try_recv 0\n", { "saw done\nsaw 100\n", "saw done\nsaw default\n" } },
+        { "chans 1\nproc try_send 0\nproc try_recv 0\n",
+          { "saw done\nsaw 100\n", "saw done\nsaw default\n" } },
         { "chans 0\nproc send 0\nproc close 0\n", { "saw panic_send\nsaw done\n" } },
-        { "chans 1\nproc send 0\nproc close 0\n", { "saw panic_send\nsaw done\n", "saw done\nsaw done\n" } },
-        { "chans 0\nproc close 0\nproc close 0\n", { "saw done\nsaw panic_close\n", "saw panic_close\nsaw done\n" } },
+        { "chans 1\nproc send 0\nproc close 0\n",
+          { "saw panic_send\nsaw done\n", "saw done\nsaw done\n" } },
+        { "chans 0\nproc close 0\nproc close 0\n",
+          { "saw done\nsaw panic_close\n", "saw panic_close\nsaw done\n" } },
         { "chans 0\nproc close nil ; recv nil\n", { "saw panic_nil blocked\n" } },
         { "chans 1\nproc send 0\nproc send 0\nproc recv 0\n",
           { "saw done\nsaw done\nsaw 100\n", "saw done\nsaw done\nsaw 200\n" } },
         { "chans 0\nproc send 0\nproc recv 0\nproc recv 0\n",
           { "saw done\nsaw 100\nsaw blocked\n", "saw done\nsaw blocked\nsaw 100\n" } },
-        { "chans 0\nproc select send 0 recv 0\n", { "saw blocked\n" } },   /* nobody is his own partner */
+        /* nobody is his own partner */
+        { "chans 0\nproc select send 0 recv 0\n", { "saw blocked\n" } },
         { "chans 0\nproc select send 0 recv 0\nproc select send 0 recv 0\n",
           { "saw 0:done\nsaw 1:100\n", "saw 1:200\nsaw 0:done\n" } },
-        { "chans 1 1\nproc send 0 ; send 1 ; select recv 0 recv 1\n", { "saw done done 0:100\n", "saw done done 1:110\n" } },
-        { "chans 1\nproc try_select recv 0 ; send 0 ; try_select recv 0\n", { "saw default done 0:110\n" } },
-        { "chans 0\nproc close 0 ; select send 0 recv 0\n", { "saw done panic_send\n", "saw done 1:closed\n" } },
+        { "chans 1 1\nproc send 0 ; send 1 ; select recv 0 recv 1\n",
+          { "saw done done 0:100\n", "saw done done 1:110\n" } },
+        { "chans 1\nproc try_select recv 0 ; send 0 ; try_select recv 0\n",
+          { "saw default done 0:110\n" } },
+        { "chans 0\nproc close 0 ; select send 0 recv 0\n",
+          { "saw done panic_send\n", "saw done 1:closed\n" } },
         { "chans 0\nproc recv_for 0\n", { "saw timeout\n" } },
-        { "chans 0\nproc recv_for 0\nproc send 0\n", { "saw 200\nsaw done\n", "saw timeout\nsaw blocked\n" } },
-        { "chans 1\nproc send 0 ; recv_for 0\n", { "saw done 100\n" } },   /* what is ready does not time out */
-        { "chans 0\nproc err ; cancel ; err ; cancel ; recv done\n", { "saw done done closed done closed\n" } },
-        { "chans 0\nproc recv done ; err\nproc sleep ; yield ; cancel\n", { "saw closed closed\nsaw done done done\n" } },
-        { "chans 0\nproc select recv nil recv done\nproc cancel\n", { "saw 1:closed\nsaw done\n" } },
+        { "chans 0\nproc recv_for 0\nproc send 0\n",
+          { "saw 200\nsaw done\n", "saw timeout\nsaw blocked\n" } },
+        /* what is ready does not time out */
+        { "chans 1\nproc send 0 ; recv_for 0\n", { "saw done 100\n" } },
+        { "chans 0\nproc err ; cancel ; err ; cancel ; recv done\n",
+          { "saw done done closed done closed\n" } },
+        { "chans 0\nproc recv done ; err\nproc sleep ; yield ; cancel\n",
+          { "saw closed closed\nsaw done done done\n" } },
+        { "chans 0\nproc select recv nil recv done\nproc cancel\n",
+          { "saw 1:closed\nsaw done\n" } },
 };
 
 static void the_reference_allows_what_is_known_and_nothing_else(void **state)
@@ -168,8 +185,10 @@ static void budget_spent(const uint8_t *procs)
                 report(&b, &f);
                 fail();
         }
-        printf("%d programs, %d skipped, %d runs (%d with threads, %d blocked at the end), %d of %d outcomes met\n", (int)t.programs,
-               (int)t.skipped, (int)t.runs, (int)t.threads, (int)t.blocked, (int)t.seen, (int)t.allowed);
+        printf("%d programs, %d skipped, %d runs (%d with threads, %d blocked at the end), "
+               "%d of %d outcomes met\n",
+               (int)t.programs, (int)t.skipped, (int)t.runs, (int)t.threads, (int)t.blocked,
+               (int)t.seen, (int)t.allowed);
         /* It was a test: few were skipped, some blocked, and many programs met with more than one
          * fate. */
         assert_true(t.skipped < t.programs / 10);
@@ -292,7 +311,8 @@ static void how_a_child_ends_is_told_apart(void **state)
         } ends[] = {
                 { "chans 0\nproc close 0\n", SAB_NONE, RAN, NULL },
                 { "chans 0\nproc recv 0\nproc select send nil\n", SAB_NONE, BLOCKED, NULL },
-                { "chans 0\nproc recv 0\nproc select send nil\n", SAB_NAMES, MISTOLD, "all goroutines are asleep" },
+                { "chans 0\nproc recv 0\nproc select send nil\n", SAB_NAMES, MISTOLD,
+                  "all goroutines are asleep" },
                 { "chans 0\nproc close 0\n", SAB_DIES, CRASHED, "" },
                 { "chans 0\nproc recv 0\n", SAB_HANGS, HUNG, "" },
         };

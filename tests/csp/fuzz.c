@@ -12,8 +12,10 @@
 
 /* Where the linker puts the counters. Named so that the compiler's own declarations are not meant;
  * Makefile.am says what else that takes. */
-extern char counters_start[] __asm__("__start___sancov_cntrs") __attribute__((visibility("hidden")));
-extern char counters_stop[] __asm__("__stop___sancov_cntrs") __attribute__((visibility("hidden")));
+extern char counters_start[] __asm__("__start___sancov_cntrs")
+        __attribute__((visibility("hidden")));
+extern char counters_stop[] __asm__("__stop___sancov_cntrs")
+        __attribute__((visibility("hidden")));
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);

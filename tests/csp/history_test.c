@@ -19,7 +19,9 @@
 #define CLOSED_TWICE(b, e) { CALL_CLOSE, CALL_PANIC, 0, (b), (e) }
 #define SEND_PANICS(b, e) { CALL_SEND, CALL_PANIC, 0, (b), (e) }
 #define POSSIBLE(cap, ...) \
-        history_possible((const struct call[]){ __VA_ARGS__ }, sizeof((const struct call[]){ __VA_ARGS__ }) / sizeof(struct call), (cap))
+        history_possible((const struct call[]){ __VA_ARGS__ }, \
+                         sizeof((const struct call[]){ __VA_ARGS__ }) / sizeof(struct call), \
+                         (cap))
 
 static void what_a_queue_does_is_possible(void)
 {
@@ -236,8 +238,9 @@ static void show(const struct record *r)
         };
 
         for (unsigned i = 0; i < atomic_load(&r->ncalls); i++)
-                fprintf(stderr, "  cap %u: %s %d%s [%d, %d]\n", r->cap, kinds[r->calls[i].kind], r->calls[i].value,
-                        results[r->calls[i].result], (int)r->calls[i].begin, (int)r->calls[i].end);
+                fprintf(stderr, "  cap %u: %s %d%s [%d, %d]\n", r->cap, kinds[r->calls[i].kind],
+                        r->calls[i].value, results[r->calls[i].result], (int)r->calls[i].begin,
+                        (int)r->calls[i].end);
 }
 
 static void record_and_check(unsigned n, unsigned threads)

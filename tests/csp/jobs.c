@@ -182,7 +182,8 @@ static const char *waits_for(const struct op *o)
 
 /* Who has not come to his end stands in the dump, with what he waits for, and nobody else does;
  * plain threads are never in it. */
-static bool told_right(const char *text, const struct program *p, const struct how *how, const struct outcome *o)
+static bool told_right(const char *text, const struct program *p, const struct how *how,
+                       const struct outcome *o)
 {
         char want[64];
 
@@ -214,7 +215,8 @@ static void judge(struct job *j, bool well, int status)
 
         if (!well)
                 j->verdict = HUNG;
-        else if (!WIFEXITED(status) || WEXITSTATUS(status) != 2 || strncmp(text, "fatal error: all goroutines", 27) != 0)
+        else if (!WIFEXITED(status) || WEXITSTATUS(status) != 2 ||
+                 strncmp(text, "fatal error: all goroutines", 27) != 0)
                 j->verdict = CRASHED;
         else
                 j->verdict = told_right(text, &j->program, &j->how, &j->outcome) ? BLOCKED

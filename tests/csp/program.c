@@ -28,9 +28,10 @@ static unsigned next(struct bytes *b)
 
 /* How often each kind comes. */
 static const uint8_t kinds[32] = {
-        OP_SEND, OP_SEND, OP_SEND, OP_SEND, OP_SEND, OP_RECV, OP_RECV, OP_RECV, OP_RECV, OP_RECV, OP_TRY_SEND,
-        OP_TRY_SEND, OP_TRY_RECV, OP_TRY_RECV, OP_SEND_FOR, OP_RECV_FOR, OP_SELECT, OP_SELECT, OP_SELECT, OP_SELECT,
-        OP_SELECT, OP_TRY_SELECT, OP_TRY_SELECT, OP_SELECT_FOR, OP_SELECT_FOR, OP_CLOSE, OP_CLOSE, OP_CANCEL, OP_ERR,
+        OP_SEND, OP_SEND, OP_SEND, OP_SEND, OP_SEND, OP_RECV, OP_RECV, OP_RECV, OP_RECV, OP_RECV,
+        OP_TRY_SEND, OP_TRY_SEND, OP_TRY_RECV, OP_TRY_RECV, OP_SEND_FOR, OP_RECV_FOR,
+        OP_SELECT, OP_SELECT, OP_SELECT, OP_SELECT, OP_SELECT, OP_TRY_SELECT, OP_TRY_SELECT,
+        OP_SELECT_FOR, OP_SELECT_FOR, OP_CLOSE, OP_CLOSE, OP_CANCEL, OP_ERR,
         OP_SLEEP, OP_YIELD, OP_RECV,
 };
 
@@ -189,8 +190,8 @@ bool program_valid(const struct program *p)
 /* -- text of programs -- */
 
 static const char *const op_names[OP_END_] = {
-        "send", "recv", "try_send", "try_recv", "send_for", "recv_for", "select", "try_select", "select_for",
-        "close", "cancel", "err", "sleep", "yield",
+        "send", "recv", "try_send", "try_recv", "send_for", "recv_for", "select", "try_select",
+        "select_for", "close", "cancel", "err", "sleep", "yield",
 };
 
 static void print_chan(FILE *out, unsigned chan)
@@ -339,7 +340,8 @@ bool program_parse(struct program *p, const char *text)
 /* -- text of outcomes -- */
 
 static const char *const result_names[R_END_] = {
-        "blocked", "done", "", "closed", "default", "timeout", "panic_send", "panic_close", "panic_nil", "ODD",
+        "blocked", "done", "", "closed", "default", "timeout", "panic_send", "panic_close",
+        "panic_nil", "ODD",
 };
 
 static void print_result(FILE *out, const struct op *o, const struct result *r)

@@ -231,7 +231,8 @@ static void wake_all(struct search *x, const struct state *s, unsigned chan)
 
 /* "Closing a closed channel causes a run-time panic. Closing the nil channel too." A context may be
  * cancelled again, which does nothing. */
-static void step_close(struct search *x, const struct state *s, unsigned proc, unsigned chan, bool again_panics)
+static void step_close(struct search *x, const struct state *s, unsigned proc, unsigned chan,
+                       bool again_panics)
 {
         struct state t = *s;
 

@@ -113,7 +113,8 @@ static void took(struct proc *me, unsigned k, bool ok)
         if (ok && sound)
                 sound = room_words(me, k) > 0 && v > 0 && v <= MAX_VALUE &&
                         me->r->payload[v] == (int)v;
-        me->result = (struct result){ (uint8_t)(!sound ? R_ODD : ok ? R_VALUE : R_CLOSED), (uint8_t)k, (uint16_t)(ok ? v : 0) };
+        me->result = (struct result){ (uint8_t)(!sound ? R_ODD : ok ? R_VALUE : R_CLOSED),
+                                      (uint8_t)k, (uint16_t)(ok ? v : 0) };
 }
 
 static void nothing(struct proc *me, unsigned kind, unsigned n)
@@ -174,7 +175,8 @@ static void do_select(struct proc *me, const struct op *o)
         for (unsigned k = 0; k < o->n; k++) {
                 struct rn_case *c = &me->cases[k];
 
-                *c = (struct rn_case){ .op = o->comm[k].send ? 1 : 2, .chan = me->r->chan[o->comm[k].chan] };
+                *c = (struct rn_case){ .op = o->comm[k].send ? 1 : 2,
+                                       .chan = me->r->chan[o->comm[k].chan] };
                 if (o->comm[k].send) {
                         c->elem = give(me, k);
                 } else {
@@ -191,7 +193,11 @@ static void do_select(struct proc *me, const struct op *o)
         else if (i >= 0 && i < o->n)
                 took(me, (unsigned)i, me->ok[i]);
         else
-                nothing(me, i == RN_DEFAULT ? R_DEFAULT : i == RN_TIMEOUT ? R_TIMEOUT : R_ODD, o->n);
+                nothing(me,
+                        i == RN_DEFAULT   ? R_DEFAULT
+                        : i == RN_TIMEOUT ? R_TIMEOUT
+                                          : R_ODD,
+                        o->n);
 }
 
 static void do_op(struct proc *me)
@@ -211,7 +217,9 @@ static void do_op(struct proc *me)
         else if (o->kind == OP_CANCEL)
                 rn_ctx_cancel(me->r->ctx);
         else if (o->kind == OP_ERR)
-                me->result.kind = rn_ctx_err(me->r->ctx) == 0 ? R_DONE : rn_ctx_err(me->r->ctx) == -ECANCELED ? R_CLOSED : R_ODD;
+                me->result.kind = rn_ctx_err(me->r->ctx) == 0            ? R_DONE
+                                  : rn_ctx_err(me->r->ctx) == -ECANCELED ? R_CLOSED
+                                                                         : R_ODD;
         else if (o->kind == OP_SLEEP)
                 rn_sleep(1 + csp_below(&me->rand, 40000));
         else

@@ -17,8 +17,9 @@ enum { AT_ONCE = 64, TEXT = 4096, SAY_SECONDS = 10 };
 
 static void say(const struct tally *t)
 {
-        printf("%zu programs, %zu skipped, %zu runs (%zu with threads, %zu blocked at the end), %zu of %zu outcomes met\n", t->programs,
-               t->skipped, t->runs, t->threads, t->blocked, t->seen, t->allowed);
+        printf("%zu programs, %zu skipped, %zu runs (%zu with threads, %zu blocked at the end), "
+               "%zu of %zu outcomes met\n",
+               t->programs, t->skipped, t->runs, t->threads, t->blocked, t->seen, t->allowed);
         fflush(stdout);
 }
 

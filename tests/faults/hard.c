@@ -37,7 +37,8 @@ static struct shared {
 #define SAME(got, want) do { \
                 long got_ = (long)(got), want_ = (long)(want); \
                 if (got_ != want_) { \
-                        fprintf(stderr, "# %s:%d: %s is %ld, not %ld\n", __FILE__, __LINE__, #got, got_, want_); \
+                        fprintf(stderr, "# %s:%d: %s is %ld, not %ld\n", __FILE__, __LINE__, #got, \
+                                got_, want_); \
                         _exit(1); \
                 } \
         } while (0)

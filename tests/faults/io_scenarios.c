@@ -363,13 +363,16 @@ static int dumps(void)
         return 0;
 }
 
-#define NET_ERRORS -ETIMEDOUT, -EMFILE, -ENFILE, -ENOMEM, -ENOBUFS, -EADDRINUSE, -ECONNRESET, -EPIPE, -ENOSPC, -EAGAIN, -EADDRNOTAVAIL, -ECONNREFUSED
+#define NET_ERRORS \
+        -ETIMEDOUT, -EMFILE, -ENFILE, -ENOMEM, -ENOBUFS, -EADDRINUSE, -ECONNRESET, -EPIPE, \
+                -ENOSPC, -EAGAIN, -EADDRNOTAVAIL, -ECONNREFUSED
 
 const struct scenario io_scenarios[] = {
         { "net", net, { NET_ERRORS } },
         { "net_unix", net_unix, { NET_ERRORS } },
         { "deadlines", deadlines, { NET_ERRORS } },
-        { "datagrams", datagrams, { -ECONNRESET, -ENOMEM, -EPIPE, -ENOBUFS, -EMFILE, -ENFILE, -ENOSPC } },
+        { "datagrams", datagrams,
+          { -ECONNRESET, -ENOMEM, -EPIPE, -ENOBUFS, -EMFILE, -ENFILE, -ENOSPC } },
         { "pipes", pipes, { -EIO, -ENOSPC, -ENOMEM, -EMFILE, -ENFILE, -EBADF } },
         { "files", files, { -EIO, -ENOSPC, -ENOMEM, -EMFILE, -ENFILE } },
         { "signals", signals, { 0 } },

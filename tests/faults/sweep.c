@@ -4,8 +4,9 @@
  * A run must end within its time with success, with an error that the scenario knows, or with a
  * panic or fatal error that says so; nothing else.
  *
- *     tests/faults/sweep [full] [SCENARIO | KIND]...       in the top build folder; prints TAP, a test for each scenario
+ *     tests/faults/sweep [full] [SCENARIO | KIND]...
  *
+ * In the top build folder; prints TAP, a test for each scenario.
  * Without "full": n is 1, 2, 4, 8, ... with one error each, in turn; "full": each n up to 200, half
  * more each time from there, and every error. The number of calls differs from run to run where
  * threads meet, so a count is where to stop, not a promise that the call comes. */
@@ -263,8 +264,10 @@ static bool sweep(const char *scenario, char **names, int n, int number)
                         used++;
                         sweep_kind(scenario, &k[i], &t);
                 }
-        printf("%s %d - %s: %u kinds, %u runs in %ld ms: %u absorbed, %u refused, %u ended, %u wrong\n", t.wrong ? "not ok" : "ok", number, scenario,
-               used, t.runs, (long)(now() - begun), t.absorbed, t.refused, t.ended, t.wrong);
+        printf("%s %d - %s: %u kinds, %u runs in %ld ms: "
+               "%u absorbed, %u refused, %u ended, %u wrong\n",
+               t.wrong ? "not ok" : "ok", number, scenario, used, t.runs, (long)(now() - begun),
+               t.absorbed, t.refused, t.ended, t.wrong);
         fflush(stdout);
         return t.wrong == 0;
 }

@@ -192,8 +192,10 @@ static void what_has_no_place_in_a_run_panics(void)
         static const struct {
                 void (*f)(void);
                 const char *text;
-        } bad[] = { { start_run, "a simulation in a simulation" }, { open_descriptor, "a descriptor in a simulation" },
-                    { want_signal, "a signal in a simulation" }, { want_process, "a process in a simulation" } };
+        } bad[] = { { start_run, "a simulation in a simulation" },
+                    { open_descriptor, "a descriptor in a simulation" },
+                    { want_signal, "a signal in a simulation" },
+                    { want_process, "a process in a simulation" } };
         struct rn_sim_opts unknown = { .strategy = 9 }, deep = { .depth = 9 };
         struct rn_sim_result r;
 

@@ -115,8 +115,8 @@ static inline bool behave_check_eq(long long a, long long b, const char *file, i
                 behave_check_panic(returned_, &caught_, (what), __FILE__, __LINE__); \
         } while (0)
 
-static inline void behave_check_panic(bool returned, const struct rn_recovered *p, const char *text, const char *file,
-                                      int line)
+static inline void behave_check_panic(bool returned, const struct rn_recovered *p, const char *text,
+                                      const char *file, int line)
 {
         if (returned)
                 behave_fail(file, line, "no panic instead of: %s", text);
@@ -353,8 +353,10 @@ static int behave_main(const struct behave_test *tests, size_t n)
                         struct behave_test test = tests[i];
 
                         snprintf(names[i], sizeof names[i], "%s, %s", test.name, group);
-                        list[i] = (struct CMUnitTest){ .name = names[i], .test_func = behave_one,
-                                                       .initial_state = (void *)(uintptr_t)&tests[i] };
+                        list[i] = (struct CMUnitTest){
+                                .name = names[i], .test_func = behave_one,
+                                .initial_state = (void *)(uintptr_t)&tests[i],
+                        };
                 }
                 failed += _cmocka_run_group_tests(group, list, n, NULL, NULL);
                 free(list);

@@ -23,8 +23,8 @@ static inline void ctx_check(const rn_ctx *ctx, int err, int cause, const char *
         bool done = is_done(ctx);
 
         if (has_err != err || has_cause != cause || done != (err != 0))
-                behave_fail(file, line, "error %d, cause %d, done %d instead of %d, %d, %d", has_err, has_cause, done,
-                            err, cause, err != 0);
+                behave_fail(file, line, "error %d, cause %d, done %d instead of %d, %d, %d",
+                            has_err, has_cause, done, err, cause, err != 0);
 }
 
 #define CHECK_OPEN(ctx)              ctx_check((ctx), 0, 0, __FILE__, __LINE__)

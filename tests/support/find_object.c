@@ -37,7 +37,8 @@ static int look(struct dl_phdr_info *i, size_t size, void *arg)
         }
         if (end == 0 || eh_frame == 0)
                 return 0;
-        *w->found = (struct found){ .start = (void *)start, .end = (void *)end, .eh_frame = (void *)eh_frame };
+        *w->found = (struct found){ .start = (void *)start, .end = (void *)end,
+                                    .eh_frame = (void *)eh_frame };
         return 1;
 }
 

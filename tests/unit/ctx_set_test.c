@@ -36,7 +36,9 @@ static int in_set_of(rn_ctx *ctx)
 
 static bool timer_runs(rn_ctx *ctx)
 {
-        return load_rlx(&((struct deadline *)(void *)ctx->cancel)->timer.home) != 0;   /* rlx: nobody else starts it */
+        const struct deadline *d = (const void *)ctx->cancel;
+
+        return load_rlx(&d->timer.home) != 0;   /* rlx: nobody else starts it */
 }
 
 static void children_of(rn_ctx *p, rn_ctx **c)

@@ -55,7 +55,8 @@ static void quota_is_the_least_of_all_ancestors(void **state)
         assert_int_equal(rni_cgroup_cpus(&groups, root), 0);
         put_file("/proc/self/mountinfo",
                  "22 1 0:5 / /proc rw - proc proc rw\n"
-                 "31 23 0:28 / /sys/fs/cg\\040x rw,nosuid shared:9 master:2 - cgroup2 cgroup2 rw,nsdelegate\n");
+                 "31 23 0:28 / /sys/fs/cg\\040x rw,nosuid shared:9 master:2 "
+                 "- cgroup2 cgroup2 rw,nsdelegate\n");
         put_file("/proc/self/cgroup", "0::/parent/leaf\n");
         put_file("/sys/fs/cg x/parent/leaf/cpu.max", "max 100000\n");
         assert_int_equal(rni_cgroup_cpus(&groups, root), 0);
@@ -99,7 +100,8 @@ static void available_memory_is_the_least_of_machine_and_groups(void **state)
                  "MemTotal:       9000 kB\nMemFree:  1 kB\nMemAvailable:   8000 kB\n");
         assert_int_equal(rni_vm_available_at(root), 8000 * 1024);
         put_file("/proc/self/mountinfo",
-                 "31 23 0:28 / /cg2 rw - cgroup2 cgroup2 rw\n32 23 0:29 / /cg1 rw - cgroup cgroup rw,memory\n");
+                 "31 23 0:28 / /cg2 rw - cgroup2 cgroup2 rw\n"
+                 "32 23 0:29 / /cg1 rw - cgroup cgroup rw,memory\n");
         put_file("/proc/self/cgroup", "4:memory:/j\n0::/a/b\n");
         put_file("/cg2/a/b/memory.max", "max\n");
         put_file("/cg2/a/b/memory.current", "5000\n");

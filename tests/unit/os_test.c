@@ -353,7 +353,8 @@ static void thread_knows_its_stack(void **state)
         assert_non_null(f);
         assert_int_equal(getrlimit(RLIMIT_STACK, &limit), 0);
         while (fgets(line, sizeof line, f))
-                if (strstr(line, "[stack]") && !RNI_ASAN && limit.rlim_cur != RLIM_INFINITY) {   /* else it is the C library's answer */
+                if (strstr(line, "[stack]") && !RNI_ASAN && limit.rlim_cur != RLIM_INFINITY) {
+                        /* Else it is the C library's answer. */
                         assert_int_equal(sscanf(line, "%llx-%llx", &from, &to), 2);
                         assert_true((uintptr_t)hi == to && (uintptr_t)lo <= from);
                 }
@@ -506,7 +507,8 @@ int main(void)
                 cmocka_unit_test(many_regions_are_guarded_and_dropped_at_once),
                 cmocka_unit_test(timed_wait_ends_at_its_time),
                 cmocka_unit_test(started_thread_wakes_a_waiter),
-                cmocka_unit_test(helper_threads_block_all_signals_and_others_none_but_the_first_threads),
+                cmocka_unit_test(
+                        helper_threads_block_all_signals_and_others_none_but_the_first_threads),
                 cmocka_unit_test(a_sleeping_thread_can_be_told_from_a_running_one),
                 cmocka_unit_test(who_waits_long_for_another_thread_sleeps),
                 cmocka_unit_test(task_count_counts_threads),

@@ -26,13 +26,15 @@ static void formats(void **state)
         rni_out_init(&o, fd[1]);
         rni_out_fmt(&o, "%s|%s|%d|%d|%u|%c|100%%|", "text", null_text, -5, INT32_MIN, 4000000000u,
                     'x');
-        rni_out_fmt(&o, "%ld|%lu|%zu|%x|%lx|%p|%p", LONG_MIN, ULONG_MAX, (size_t)0, 0xbeefu, 0xdeadbeeful,
-                    (void *)0x1234abcd, NULL);
+        rni_out_fmt(&o, "%ld|%lu|%zu|%x|%lx|%p|%p", LONG_MIN, ULONG_MAX, (size_t)0, 0xbeefu,
+                    0xdeadbeeful, (void *)0x1234abcd, NULL);
         rni_out_flush(&o);
         n = read(fd[0], got, sizeof got - 1);
         assert_true(n > 0);
         got[n] = 0;
-        snprintf(want, sizeof want, "text|(null)|-5|-2147483648|4000000000|x|100%%|%ld|%lu|0|beef|deadbeef|0x1234abcd|0x0",
+        snprintf(want, sizeof want,
+                 "text|(null)|-5|-2147483648|4000000000|x|100%%|"
+                 "%ld|%lu|0|beef|deadbeef|0x1234abcd|0x0",
                  LONG_MIN, ULONG_MAX);
         assert_string_equal(got, want);
         close(fd[0]);

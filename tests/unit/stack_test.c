@@ -159,7 +159,8 @@ static void maps_child(void)
         size_t before = count_maps();
 
         if (checked() || rni_stack_guard_kind() != RNI_GUARD_LIGHT) {
-                fprintf(stderr, "light_guards_cost_no_mappings: skipped: there are none here (Linux 6.13; neither tools nor emulators have them)\n");
+                fprintf(stderr, "light_guards_cost_no_mappings: skipped: there are none here "
+                                "(Linux 6.13; neither tools nor emulators have them)\n");
                 _exit(SKIPPED);
         }
         for (int i = 0; i < (sizeof(void *) == 8 ? 100000 : 5000); i++)
@@ -429,7 +430,8 @@ static void kept_child(void)
                 first = rni_stack_get(&c, SMALL);
                 CHECK(first != NULL);
                 if (checked() && first->guard != RNI_GUARD_CANARY) {
-                        fprintf(stderr, "chunks_of_small_stacks_serve_all_until_a_trim: skipped: a sanitizer's frames need more than a page\n");
+                        fprintf(stderr, "chunks_of_small_stacks_serve_all_until_a_trim: skipped: "
+                                        "a sanitizer's frames need more than a page\n");
                         _exit(SKIPPED);
                 }
                 CHECK(first->guard == RNI_GUARD_CANARY);
@@ -464,8 +466,10 @@ CHILD_TEST(chunks_of_small_stacks_serve_all_until_a_trim, kept_child, NULL)
 static void size_child(void)
 {
         static const struct { const char *env; size_t usable, guard; } want[] = {
-                { "64K", 65536, 24576 }, { "1M", 1 << 20, 65536 }, { "20001", 20480, 16384 }, { "1", 16384, 16384 }, { "64X", 196608, 65536 },
-                { "-5", 196608, 65536 }, { "64KB", 196608, 65536 }, { "", 196608, 65536 }, { "99999999999999999999M", 196608, 65536 },
+                { "64K", 65536, 24576 }, { "1M", 1 << 20, 65536 }, { "20001", 20480, 16384 },
+                { "1", 16384, 16384 }, { "64X", 196608, 65536 }, { "-5", 196608, 65536 },
+                { "64KB", 196608, 65536 }, { "", 196608, 65536 },
+                { "99999999999999999999M", 196608, 65536 },
         };
 
         for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {

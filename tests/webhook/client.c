@@ -11,10 +11,11 @@
  *             ok, refused, late, other    answers 200, 503, 504 and the rest
  *             retry    those of 503 that say Retry-After: 1
  *             wrong    answers 200 with a checksum that is not ours
- *             told     connections that were closed after an answer with Connection: close, as announced
- *             crossed requests to which nothing at all came before the connection ended: HTTP's
- *             race of a request with the end of a silent
- *                      connection. Lost only if the server has read them, which its own count tells
+ *             told     connections that were closed after an answer with Connection: close, as
+ *                      announced
+ *             crossed  requests to which nothing at all came before the connection ended: HTTP's
+ *                      race of a request with the end of a silent connection. Lost only if the
+ *                      server has read them, which its own count tells
  *             cut      answers of which a part came
  *             reset    connections that ended by a reset
  *         Status 0 if nothing is wrong or cut; 1 otherwise, also when nothing happens for 60 s.
@@ -228,8 +229,10 @@ static int run_many(int connections)
                 for (int i = 0; i < got; i++)
                         receive(events[i].data.ptr);
         }
-        printf("sent %ld ok %ld refused %ld late %ld other %ld retry %ld wrong %ld told %ld crossed %ld cut %ld reset %ld\n", n.sent,
-               n.ok, n.refused, n.late, n.other, n.retry, n.wrong, n.told, n.crossed, n.cut, n.reset);
+        printf("sent %ld ok %ld refused %ld late %ld other %ld retry %ld wrong %ld told %ld "
+               "crossed %ld cut %ld reset %ld\n",
+               n.sent, n.ok, n.refused, n.late, n.other, n.retry, n.wrong, n.told, n.crossed,
+               n.cut, n.reset);
         free(conns);
         return status || n.wrong || n.cut || answered < wanted;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Boost.Fiber beside ../chan.c and ../sched.c, where it has the operation: takes their words, does the same work, prints the same keys, and says nothing to other words. With
-// RUNNEL_MAXPROCS above 1 as many threads share the fibers by its work stealing.
+// Boost.Fiber beside ../chan.c and ../sched.c, where it has the operation: takes their words, does
+// the same work, prints the same keys, and says nothing to other words. With RUNNEL_MAXPROCS above
+// 1 as many threads share the fibers by its work stealing.
 #include <boost/fiber/all.hpp>
 
 #include <chrono>
@@ -17,7 +18,9 @@ using clock_type = std::chrono::steady_clock;
 
 static void print_ns(const char *key, clock_type::time_point start, long n)
 {
-        std::printf("%s=%.2f\n", key, std::chrono::duration<double, std::nano>(clock_type::now() - start).count() / static_cast<double>(n));
+        const std::chrono::duration<double, std::nano> took = clock_type::now() - start;
+
+        std::printf("%s=%.2f\n", key, took.count() / static_cast<double>(n));
 }
 
 static void must(bool right)
