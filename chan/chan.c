@@ -31,14 +31,16 @@ static _Noreturn rni_cold void panic_closed(void)
 
 /* Parks on the locked c until a partner, close, or the deadline. NULL: the deadline; the waiter is
  * out of the queue then. */
-static rni_noinline struct waiter *wait_on(struct hchan *c, struct waitq *q, void *elem, enum wait_reason why, rn_time until)
+static rni_noinline struct waiter *wait_on(struct hchan *c, struct waitq *q, void *elem,
+                                           enum wait_reason why, rn_time until)
 {
         struct m *m = rt_enter_locked();
         struct g *g = m->g;
         struct waiter *w = &g->u.run.w;
         bool fired = true;
 
-        *w = (struct waiter){ .g = g, .elem = elem, .obj = c, .claim = until != RN_NEVER, .returns = until != RN_NEVER };
+        *w = (struct waiter){ .g = g, .elem = elem, .obj = c, .claim = until != RN_NEVER,
+                              .returns = until != RN_NEVER };
         c->nreturning += w->returns;
         san_release(w);
         waitq_add(q, w);
@@ -167,7 +169,8 @@ void rn_chan_send(rn_anychan ch, const void *elem)
          * frame. */
         if (unlikely(!c) || unlikely(!fast_budget()) || unlikely(!fast_lock(c))) {
                 send_slow(ch, elem);
-        } else if (hchan_count(c) < c->cap && !waitq_first(&c->recvq) && !load_rlx(&c->closed) &&   /* rlx: under the lock */
+        } else if (hchan_count(c) < c->cap && !waitq_first(&c->recvq) &&
+                   !load_rlx(&c->closed) &&   /* rlx: under the lock */
                    elem_is_word(c->size)) {
                 slot_put_word(c, elem);
                 c->sendx = hchan_next(c, c->sendx);
@@ -286,7 +289,8 @@ bool rn_chan_recv(rn_anychan ch, void *into)
         if (unlikely(!c) || unlikely(!fast_budget()))
                 return recv_slow(ch, into);
         cpu_prefetchw(c);   /* one transfer of a contended line, not two */
-        if (unlikely(load_acq(&c->closed)) && !hchan_elements(load_acq(&c->state)))   /* acq: pairs with rel in rni_hchan_close; acq: likewise, the last element is out */
+        if (unlikely(load_acq(&c->closed)) &&   /* acq: pairs with rel in rni_hchan_close */
+            !hchan_elements(load_acq(&c->state)))   /* acq: likewise, the last element is out */
                 return recv_drained(c, into);
         /* Fast path: a value in the buffer, no sender waits. */
         if (unlikely(!fast_lock(c)))

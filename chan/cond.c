@@ -2,11 +2,12 @@
  * Cond: a queue of waiters, first come first served, under a word lock (chan/parking.h).
  *
  *            wait: queue, unlock the mutex           still queued: park
- *   running ------------------------------> QUEUED ----------------------> PARKED
- *      ^                                       | signal: takes it out         | signal: takes it out, readies
- *      '--- lock the mutex <-------------------'------------------------------'
- *                ^                                                            | its timer (or it was first): leaves by itself
- *                '------------------------------------------------------------'
+ *   running ------------------------------> QUEUED -----------------------> PARKED
+ *      ^                                       | signal: takes it out          | signal: takes
+ *      |                                       |                               | it out, readies
+ *      '--- lock the mutex <-------------------'-------------------------------'
+ *                ^               its timer (or it was first): leaves by itself |
+ *                '-------------------------------------------------------------'
  *
  * The order in wait is: into the queue, then unlock, then look whether a signal came already, then
  * park. The bug would be a signal missed between unlock and park: whoever signals after the unlock

@@ -64,7 +64,8 @@ int rn_chan_new_try(void **out, size_t size, size_t align, ptrdiff_t cap, const 
         c = align <= _Alignof(max_align_t) ? malloc(bytes) : aligned_alloc(align, bytes);
         if (!c)
                 return -ENOMEM;
-        *c = (struct hchan){ .cap = (unsigned)cap, .size = size, .buf = (char *)c + head, .type = type };
+        *c = (struct hchan){ .cap = (unsigned)cap, .size = size, .buf = (char *)c + head,
+                             .type = type };
         obj_init(&c->obj, &chan_class);
         *out = c;
         return 0;

@@ -46,8 +46,9 @@ struct hchan {
 };
 
 /* What is counted in state above the elements: whenever c may have become ready for somebody, by an
- * element more or less or by a waiter. Who sees c not ready, and later the same
- * state, knows that it was not ready in between (select.c). 2^32 of them do not pass between two loads. Narrower words have no room for it: 0. */
+ * element more or less or by a waiter. Who sees c not ready, and later the same state, knows that
+ * it was not ready in between (select.c). 2^32 of them do not pass between two loads. Narrower
+ * words have no room for it: 0. */
 #if UINTPTR_MAX > UINT32_MAX
 #define HCHAN_EVENT ((AO_t)1 << 32)
 #else
@@ -68,7 +69,10 @@ static inline unsigned hchan_count(const struct hchan *c)
 /* n elements more, or 0 and a waiter. Under the lock. */
 static inline void hchan_event(struct hchan *c, int n)
 {
-        store_rlx(&c->state, load_rlx(&c->state) + HCHAN_EVENT + (AO_t)(intptr_t)n);   /* rlx: under the lock; published by its release */
+        AO_t old = load_rlx(&c->state);   /* rlx: under the lock */
+
+        store_rlx(&c->state, old + HCHAN_EVENT + (AO_t)(intptr_t)n);   /* rlx: published by the
+                                                                        * lock's release */
 }
 
 static inline struct hchan *hchan_of(rn_anychan c)
@@ -167,14 +171,17 @@ static inline bool hchan_send_blocks(const struct hchan *c)
 
 static inline bool hchan_recv_blocks(const struct hchan *c)
 {
-        bool empty = c->cap == 0 ? waitq_hint_empty(&c->sendq) : hchan_elements(load_acq(&c->state)) == 0;   /* acq: before closed */
+        bool empty = c->cap == 0 ? waitq_hint_empty(&c->sendq)
+                                 : hchan_elements(load_acq(&c->state)) == 0;   /* acq: before
+                                                                                * closed */
 
         return empty && !load_acq(&c->closed);   /* acq: pairs with rel in rn_close */
 }
 
 /* One send on the locked c. OP_DONE: sent; *wake is the receiver to ready after the unlock, or
  * NULL. */
-static rni_always_inline enum op_result hchan_send_locked(struct hchan *c, const void *elem, struct g **wake)
+static rni_always_inline enum op_result hchan_send_locked(struct hchan *c, const void *elem,
+                                                          struct g **wake)
 {
         struct waiter *w;
 
@@ -210,7 +217,8 @@ static rni_always_inline enum op_result hchan_send_locked(struct hchan *c, const
 
 /* One receive on the locked c. OP_DONE: *into (unless NULL) is written. OP_CLOSED: closed and
  * drained, *into is not written yet. */
-static rni_always_inline enum op_result hchan_recv_locked(struct hchan *c, void *into, struct g **wake)
+static rni_always_inline enum op_result hchan_recv_locked(struct hchan *c, void *into,
+                                                          struct g **wake)
 {
         struct waiter *w;
 
@@ -236,7 +244,7 @@ static rni_always_inline enum op_result hchan_recv_locked(struct hchan *c, void 
         } else {
                 w = hchan_take(c, &c->sendq);
                 if (!w)
-                        return load_rlx(&c->closed) ? OP_CLOSED : OP_BLOCK;   /* rlx: under the lock */
+                        return load_rlx(&c->closed) ? OP_CLOSED : OP_BLOCK;   /* rlx: c is locked */
                 san_acquire(w);
                 if (into) {
                         elem_copy(into, w->elem, c->size);

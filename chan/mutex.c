@@ -4,8 +4,8 @@
  *
  *           CAS                          CAS by a waiter of 1 ms
  *   {0} <---------> {LOCKED} --------------------------------> {LOCKED, STARVING}
- *          store 0      ^                                          |    | unlock: handed over to the first waiter
- *                       '-- its new owner, if it was the last  <---'<---'
+ *          store 0      ^                                          |    | unlock: handed over
+ *                       '-- its new owner, if it was the last  <---'<---' to the first waiter
  *                           or has waited less than 1 ms
  *
  * A waiter that is woken competes with whoever comes; that is fast, because the one who unlocks may
@@ -49,7 +49,8 @@ static bool may_spin(unsigned word)
 {
         struct m *m = rni_self();
         unsigned nprocs = load_rlx(&rni_sched.nprocs);   /* rlx: a heuristic */
-        unsigned idle = load_rlx(&rni_sched.nidle_p) + load_rlx(&rni_sched.nspinning);   /* rlx: a heuristic */
+        unsigned idle = load_rlx(&rni_sched.nidle_p) +   /* rlx: a heuristic */
+                        load_rlx(&rni_sched.nspinning);   /* rlx: a heuristic */
 
         if ((word & STARVING) || nprocs == 1 || nprocs <= idle + (m->p != NULL) ||
             load_rlx(&m->stop) != 0)   /* rlx: a heuristic */

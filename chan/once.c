@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Once: one word and a list of waiters under its lock bit (chan/parking.h).
  *
- *   {} ---first call: RUNNING---> its function ---returns, panics or exits: store DONE, then ready all---> DONE
+ *                                             returns, panics or exits:
+ *        first call: RUNNING                  store DONE, then ready all
+ *   {} -----------------------> its function ----------------------------> DONE
  *
  * The word may be gone as soon as a call can return: so DONE and the release of the lock are one
  * store, the runner's last access. The bug would be a call that finds DONE while the runner still

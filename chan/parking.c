@@ -62,9 +62,10 @@ static a32 *count_of(const struct bucket *b)
         return &rn_parked_[b - buckets];
 }
 
+/* Under b's lock. The caller fences if others must see it now. */
 static void count(const struct bucket *b, int n)
 {
-        store_rlx(count_of(b), load_rlx(count_of(b)) + (unsigned)n);   /* rlx: under the lock; the caller fences if others must see it now */
+        store_rlx(count_of(b), load_rlx(count_of(b)) + (unsigned)n);   /* rlx: under the lock */
 }
 
 struct bucket *rni_bucket_lock(const volatile void *addr)

@@ -21,7 +21,10 @@
  *
  * The two who must not miss each other:
  *
- *   releaser   word = 0;  F1;  reads rn_parked_             waiter   rn_parked_ += 1;  F2;  reads word, parks if it is taken
+ *   releaser                  waiter
+ *   word = 0                  rn_parked_ += 1
+ *   F1                        F2
+ *   reads rn_parked_          reads word, parks if it is taken
  *
  * The bug would be that the releaser reads 0 and the waiter reads "taken", both old. Of the six
  * interleavings of the four steps five are harmless in any order of fences: if the releaser's store
@@ -30,10 +33,12 @@
  * done makes both old: that the fences forbid. The bucket is cold (rn_parked_ == 0) or hot
  * (PARKED_HOT set; always, where there is no membarrier):
  *
- *   cold   F1 is light (the compiler only), F2 is heavy (membarrier): it puts a full barrier into the releaser's stream at some point X. A load before X has its store before X too, and the
- *          waiter, who looks after X, sees it. A load after X sees rn_parked_ != 0. From then on
- *          the bucket is hot.
- *   hot    whoever reads PARKED_HOT runs a full fence and reads again, and F2 is a full fence: one of the two fences comes first, and the other side's read sees what was stored before it.
+ *   cold   F1 is light (the compiler only), F2 is heavy (membarrier): it puts a full barrier into
+ *          the releaser's stream at some point X. A load before X has its store before X too, and
+ *          the waiter, who looks after X, sees it. A load after X sees rn_parked_ != 0. From then
+ *          on the bucket is hot.
+ *   hot    whoever reads PARKED_HOT runs a full fence and reads again, and F2 is a full fence: one
+ *          of the two fences comes first, and the other side's read sees what was stored before it.
  *          A releaser that read 0 did so before the X of the waiter who made the bucket hot, so its
  *          store is older than that: see cold.
  *
@@ -109,7 +114,9 @@ static inline void rni_word_unlock(a32 *word, unsigned value)
         rni_word_lock_note(word, false);
         store_rel(word, value);   /* rel: pairs with acq in rni_word_lock */
         rni_compiler_barrier();   /* a light fence, if there are any: rni_word_wake sees to that */
-        if (unlikely(!rni_membarrier_on) || unlikely(load_rlx(&rni_word_sleepers[rni_spot(word)]) != 0))   /* rlx: ordered by the fences */
+        if (unlikely(!rni_membarrier_on) ||
+            unlikely(load_rlx(&rni_word_sleepers[rni_spot(word)]) != 0))   /* rlx: ordered by the
+                                                                            * fences */
                 rni_word_wake(word);
 }
 

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT
  * RWMutex: a word {WRITER, readers, QUEUED}, and under a word lock (chan/parking.h) who waits.
  *
- *   WRITER    a writer has it, or is the next and waits for `leaving` readers to go: from then on readers wait
+ *   WRITER    a writer has it, or is the next and waits for `leaving` readers to go: from then on
+ *             readers wait
  *   readers   who read, and who came while WRITER was set and wait
- *   QUEUED    writers stand in the queue; only together with WRITER. The first of them is the next one if leaving != 0
+ *   QUEUED    writers stand in the queue; only together with WRITER. The first of them is the next
+ *             one if leaving != 0
  *
- *              add 1                    lock: set WRITER               leaving == 0
- *   {0} <---------------> {readers} ------------------> next waits ------------------> a writer has it
- *    |        sub 1           ^        leaving = readers    ^                               |
- *    |                        |                             | unlock, others queued         | unlock
- *    |                        '- all who wait may read -----'-- all who wait may read ------'
+ *            add 1                   lock: set WRITER              leaving == 0
+ *   {0} <------------> {readers} ------------------> next waits ----------------> a writer has it
+ *    |       sub 1         ^        leaving = readers    ^                             |
+ *    |                     |                             | unlock, others queued       | unlock
+ *    |                     '- all who wait may read -----'-- all who wait may read ----'
  *    '--- CAS 0 <-> WRITER: a writer alone
  *
  * A reader adds itself to the word first and, if it finds WRITER, takes the lock to queue up: in
@@ -273,7 +275,8 @@ bool rn_rwmutex_trylock(rn_rwmutex *mu)
 {
         struct rwmutex *rw = inside(mu);
 
-        if (load_rlx(&rw->word) == 0 && cas_acq(&rw->word, 0, WRITER)) {   /* rlx: the CAS decides; acq: as above */
+        if (load_rlx(&rw->word) == 0 &&   /* rlx: the CAS decides */
+            cas_acq(&rw->word, 0, WRITER)) {   /* acq: as above */
                 san_write_begins(rw);
                 return true;
         }

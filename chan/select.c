@@ -2,12 +2,15 @@
  * select: wait for whichever of several channel operations can go first. After Go's
  * runtime/select.go in its passes.
  *
- *   glance with a default only: each case's hint, then whether all channels are still in the state
- *   they had. If none has moved none was ready between the two rounds: default, without a lock.
- *   look    the cases in random order, each by its channel's hint and, if that says ready, under that channel's lock alone: a ready case needs nothing else.
- *   decide all channels locked, in address order (each once): the same order, now as of one moment.
- *   Nothing ready: default, or queue up on all.
- *   park    the commit unlocks all. Whoever wants to wake us must win our claim, so one case is chosen even if several partners come at once.
+ *   glance  with a default only: each case's hint, then whether all channels are still in the state
+ *           they had. If none has moved none was ready between the two rounds: default, without a
+ *           lock.
+ *   look    the cases in random order, each by its channel's hint and, if that says ready, under
+ *           that channel's lock alone: a ready case needs nothing else.
+ *   decide  all channels locked, in address order (each once): the same order, now as of one
+ *           moment. Nothing ready: default, or queue up on all.
+ *   park    the commit unlocks all. Whoever wants to wake us must win our claim, so one case is
+ *           chosen even if several partners come at once.
  *   leave   all locked again: our waiters leave the queues they still stand in.
  *
  * The bug that the claim prevents: two partners on two channels each take our waiter and each pass
@@ -261,8 +264,9 @@ static void queue_up(const struct select *s, struct g *g)
                 struct hchan *c = hchan_of(k->chan);
                 bool send = k->op == OP_SEND;
 
-                s->waiters[i] = (struct waiter){ .g = g, .elem = send ? (void *)(uintptr_t)k->elem : k->into,
-                                                 .obj = c, .index = index, .claim = true };
+                s->waiters[i] = (struct waiter){ .g = g, .obj = c, .index = index, .claim = true,
+                                                 .elem = send ? (void *)(uintptr_t)k->elem
+                                                              : k->into };
                 san_release(&s->waiters[i]);
                 c->nreturning++;
                 waitq_add(send ? &c->sendq : &c->recvq, &s->waiters[i]);
@@ -333,7 +337,9 @@ static inline bool none_ready(const struct rn_case *cases, size_t n)
                 const struct rn_case *k = &cases[i];
                 const struct hchan *c = hchan_of(k->chan);
 
-                if (k->op && c && (load_acq(&c->state) != state[i] || load_acq(&c->closed)))   /* acq: as above, and with rel in rni_hchan_close */
+                if (k->op && c &&
+                    (load_acq(&c->state) != state[i] ||   /* acq: as above */
+                     load_acq(&c->closed)))   /* acq: pairs with rel in rni_hchan_close */
                         return false;
         }
         return true;

@@ -3,10 +3,11 @@
  * first is served first, however much it wants. Everything under the object's word lock
  * (chan/parking.h).
  *
- *               take                                    a release or a leave lets it go: held += n, out, readied
- *   free of it -----> has n        free of it --> QUEUED ---------------------------------------------------------> has n
+ *                                                         a release or a leave lets it go:
+ *               take                                      held += n, out, readied
+ *   free of it -----> has n        free of it --> QUEUED ----------------------------------> has n
  *                                                   | its time is up: out by itself, lets those
- *                                                   behind it go
+ *                                                   | behind it go
  *                                                   '--> free of it
  *
  * The invariant, whenever the lock is free: the first of the queue wants more than is left, or its

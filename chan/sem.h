@@ -3,9 +3,11 @@
  * something else may end as well. The order is:
  *
  *   rni_sem_take_or_lock   true: done. false: s is locked
- *   rni_sem_queue_locked   a waiter of the caller's G, with claim set if something else may end the wait (rni_claim_begin before)
+ *   rni_sem_queue_locked   a waiter of the caller's G, with claim set if something else may end the
+ *                          wait (rni_claim_begin before)
  *   park                   commit: rni_sem_unlock
- *   afterwards             w->ok: granted, the n permits are the caller's (san_acquire(s) then). Otherwise rni_sem_leave
+ *   afterwards             w->ok: granted, the n permits are the caller's (san_acquire(s) then).
+ *                          Otherwise rni_sem_leave
  *
  * A grant wins w->g's claim first, takes w out of the queue and sets w->g->u.run.fired = w. So a
  * wait that something else has won gets no permits, and none have to be given back. */

@@ -14,7 +14,8 @@
  *
  *   stop                                          on_signal
  *   1  the old action is installed                a  delivering += 1                  (full)
- *   2  its bit leaves wanted         (full)       b  wanted?  yes: bit into pending   no: does what the old action would
+ *   2  its bit leaves wanted         (full)       b  wanted?  yes: bit into pending
+ *                                                             no: does what the old action would
  *   3  waits for delivering == 0                  c  delivering -= 1                  (full)
  *   4  delivers pending, w included; w goes
  *
@@ -105,7 +106,8 @@ static bool is_signal(int sig)
 static bool can_be_watched(int sig)
 {
         switch (sig) {
-        case SIGKILL: case SIGSTOP: case SIGSEGV: case SIGBUS: case SIGFPE: case SIGILL: case SIGTRAP: case SIGSYS:
+        case SIGKILL: case SIGSTOP: case SIGSEGV: case SIGBUS:
+        case SIGFPE: case SIGILL: case SIGTRAP: case SIGSYS:
                 return false;
         default:
                 return is_signal(sig);
@@ -341,7 +343,9 @@ static void unlock_and_settle(struct post *post, bool start)
 static void in_child(void)
 {
         for (int sig = 1; sig <= SIGNALS; sig++)
-                if (ours & bit_of(sig) && !(load_rlx(&ignored[(sig - 1) / 32]) & part(bit_of(sig), (sig - 1) / 32)))   /* rlx: alone */
+                if (ours & bit_of(sig) &&
+                    !(load_rlx(&ignored[(sig - 1) / 32]) &   /* rlx: alone */
+                      part(bit_of(sig), (sig - 1) / 32)))
                         rni_sig_restore(sig, &old[sig]);
 }
 

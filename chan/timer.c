@@ -2,8 +2,9 @@
  * Timers and tickers as <runnel/time.h> declares them. One with a channel is the channel, an hchan
  * of capacity 1 with a timer behind it: one block, one count. One with a call starts a goroutine.
  *
- *                 new, reset                    fire: value into the buffer (a ticker starts again and stays pending)
- *   not pending ------------> pending ------------------------------------------------> not pending
+ *                                       fire: value into the buffer
+ *                 new, reset            (a ticker starts again and stays pending)
+ *   not pending ------------> pending --------------------------------------------> not pending
  *        ^---------------------- stop: timer off its heap, buffer emptied
  *
  * All steps are made under the channel's lock. The bug would be that a fire, taken off its heap
@@ -108,8 +109,10 @@ static struct chan_timer *chan_timer_new(rn_time when, rn_dur period)
 
         if (!t)
                 rni_runtime_panic("out of memory for a timer");
-        *t = (struct chan_timer){ .chan = { .cap = 1, .size = sizeof t->slot, .buf = (char *)&t->slot, .type = "rn_time" },
-                                  .timer = { .class = &chan_timer_class }, .when = when, .period = period, .pending = true };
+        *t = (struct chan_timer){ .chan = { .cap = 1, .size = sizeof t->slot,
+                                            .buf = (char *)&t->slot, .type = "rn_time" },
+                                  .timer = { .class = &chan_timer_class },
+                                  .when = when, .period = period, .pending = true };
         obj_init(&t->chan.obj, &chan_class);
         rni_timer_start(rt_enter(), &t->timer, when);
         rt_leave();

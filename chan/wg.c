@@ -148,9 +148,10 @@ void (rn_wg_done)(rn_wg *wg)
 static void commit_wait(struct g *g, void *arg)
 {
         struct wg *wg = arg;
+        AO_t set = load_rlx(&wg->word) & WAITERS;   /* rlx: only LOCK's holder changes WAITERS */
 
         (void)g;
-        fetch_add(&wg->word, load_rlx(&wg->word) & WAITERS ? (AO_t)-LOCK : (AO_t)(WAITERS - LOCK));   /* rlx: only LOCK's holder changes WAITERS */
+        fetch_add(&wg->word, set ? (AO_t)-LOCK : (AO_t)(WAITERS - LOCK));
 }
 
 static rni_noinline void wait_slow(struct wg *wg)

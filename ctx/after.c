@@ -59,7 +59,8 @@ rn_ctx_stop *rn_ctx_after_call(rn_ctx *ctx, const struct rn_call *call)
         s = malloc(sizeof *s);
         if (unlikely(!s))
                 rni_runtime_panic("out of memory for an after-func");
-        *s = (struct rn_ctx_stop){ .obj = { &stop_class, 1 }, .at = { .is_stop = true }, .call = *call };
+        *s = (struct rn_ctx_stop){ .obj = { &stop_class, 1 }, .at = { .is_stop = true },
+                                   .call = *call };
         s->ctx = rni_ctx_hold(ctx);
         if (!n)
                 return s;   /* never */

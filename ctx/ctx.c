@@ -131,8 +131,9 @@ rn_ctx *rn_ctx_with_deadline(rn_ctx *parent, rn_time t)
 rn_ctx *rn_ctx_with_timeout_cause(rn_ctx *parent, rn_dur d, int err)
 {
         rn_time now = rn_now();
+        rn_time t = d <= 0 ? now : d > RN_NEVER - now ? RN_NEVER : now + d;
 
-        return with_deadline(parent, d <= 0 ? now : d > RN_NEVER - now ? RN_NEVER : now + d, now, err);
+        return with_deadline(parent, t, now, err);
 }
 
 rn_ctx *rn_ctx_with_timeout(rn_ctx *parent, rn_dur d)

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * A context as its own layer sees it. A tree of contexts is two structures over the same objects:
  *
- *   up, by `parent`   every context holds a reference to the one it was made from: that is what values and deadlines go by
- *   down, by `set`    a context that can end (a struct cancel) has in its set what must end with it: the nearest ones below that can end, and after-funcs.
- *                     These links hold nothing: who is in a set holds a reference upwards, and
- *                     takes itself out, under the lock of the set, before it goes
+ *   up, by `parent`   every context holds a reference to the one it was made from: that is what
+ *                     values and deadlines go by
+ *   down, by `set`    a context that can end (a struct cancel) has in its set what must end with
+ *                     it: the nearest ones below that can end, and after-funcs. These links hold
+ *                     nothing: who is in a set holds a reference upwards, and takes itself out,
+ *                     under the lock of the set, before it goes
  *
  *             end: ended = word | ENDING, close done, ended = word
- *   ended: 0 -----------------------------------------------------> word           (0 -> word at once if nobody has asked for done)
+ *   ended: 0 -----------------------------------------------------> word
+ *             (0 -> word at once if nobody has asked for done)
  *
  * A context has ended for everybody at one moment: who sees done closed finds an error, who sees an
  * error finds done closed. The bug would be one of the two seen without the other while the first
@@ -87,7 +90,8 @@ enum where { OUTSIDE, ENTERED };
 
 /* Makes n, whose kind's own fields are set, a context below parent with one reference: in the set
  * above, or ended already if that has. */
-void rni_ctx_adopt(struct cancel *n, struct rn_ctx *parent, rn_time deadline, const struct obj_class *class);
+void rni_ctx_adopt(struct cancel *n, struct rn_ctx *parent, rn_time deadline,
+                   const struct obj_class *class);
 /* Ends n and all below. err: ECANCELED, ETIMEDOUT. cause: -errno, 0 for the same as err. The first
  * end counts. The caller holds a reference. */
 void rni_ctx_end(struct cancel *n, int err, int cause, enum where where);

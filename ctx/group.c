@@ -4,8 +4,9 @@
  * WaitGroup under the word lock.
  *
  *          go: a place is free: active + 1                    the goroutine ends: active - 1
- *   caller ------------------------------> its goroutine runs --------------------------------> gone
- *      | none is free: queued, parked          ^     | and somebody is queued: its place goes to the first, active stays
+ *   caller ------------------------------> its goroutine runs -------------------------------> gone
+ *      | none is free: queued, parked          ^     | and somebody is queued: its place goes
+ *      |                                       |     | to the first, active stays
  *      '---------------------------------------'-----'
  *
  * The last step of a goroutine is its done of the WaitGroup: after it the group may be gone. WAITED

@@ -95,7 +95,8 @@ void rni_ctx_adopt(struct cancel *n, struct rn_ctx *parent, rn_time deadline,
         if (load_rlx(&up->ended)) {   /* rlx: under the lock */
                 san_acquire(up);
                 n->cause = up->cause;
-                store_rlx(&n->ended, load_rlx(&up->ended) & ~(unsigned)ENDING);   /* rlx: not shared yet; under the lock */
+                store_rlx(&n->ended,   /* rlx: not shared yet */
+                          load_rlx(&up->ended) & ~(unsigned)ENDING);   /* rlx: under the lock */
                 san_release(n);
         } else {
                 rni_ctx_set_add(up, &n->at);

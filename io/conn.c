@@ -115,7 +115,8 @@ int rni_io_connect(struct fdop *op, const struct sockaddr *addr, socklen_t len)
 
 /* The number may be that of a descriptor which something else closed: rni_pd_open sees whether it
  * is in the set. */
-int rni_fd_connect(int fd, const struct sockaddr *addr, socklen_t len, rn_time t, struct fdop_end *end)
+int rni_fd_connect(int fd, const struct sockaddr *addr, socklen_t len, rn_time t,
+                   struct fdop_end *end)
 {
         struct fdop op;
         int r = rni_fdop_begin(&op, fd, FD_WRITE | FD_STRICT | FD_ANEW, t, end);

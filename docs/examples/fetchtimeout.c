@@ -39,7 +39,8 @@ static int fetch_in_time(const char *name, rn_dur patience, struct page *page)
         rn_defer(rn_ctx_release, ctx);
         rn_go(fetch, rn_ref(ctx), name, rn_ref(pages)); /* it may outlive us: references of its
                                                          * own */
-        switch (rn_select([PAGE] = rn_on_recv(pages, page), [END] = rn_on_signal(rn_ctx_done(ctx)))) {
+        switch (rn_select([PAGE] = rn_on_recv(pages, page),
+                          [END] = rn_on_signal(rn_ctx_done(ctx)))) {
         case PAGE:
                 return 0;
         default:

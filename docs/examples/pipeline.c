@@ -92,7 +92,8 @@ int main(void)
         }
         rn_ctx_cancel_cause(all, -EINTR); /* enough */
         err = rn_group_wait(&stages);
-        printf("the stages ended with %s, because of %s\n", err == -ECANCELED ? "ECANCELED" : "something else",
+        printf("the stages ended with %s, because of %s\n",
+               err == -ECANCELED ? "ECANCELED" : "something else",
                rn_ctx_cause(ctx) == -EINTR ? "EINTR" : "something else");
         printf("%d goroutine left\n", rn_numgoroutine());
 

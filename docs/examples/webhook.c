@@ -7,9 +7,12 @@
  *     GET /stats     what has been counted so far, as JSON
  *
  *     200            done
- *     503            the queue is full, ask again later (Retry-After); or the service ended before the job was done
- *     504            the job was not done in time; the worker has been told by its context, and stops as well
- *     4xx, 505       the request is at fault. Where its end cannot be known any more, the connection ends too
+ *     503            the queue is full, ask again later (Retry-After); or the service ended before
+ *                    the job was done
+ *     504            the job was not done in time; the worker has been told by its context, and
+ *                    stops as well
+ *     4xx, 505       the request is at fault. Where its end cannot be known any more, the
+ *                    connection ends too
  *
  * SIGTERM or SIGINT: only who stands in the kernel's queue already is still accepted. A request
  * that has begun to arrive may arrive, is answered, and the answer says that the connection ends. A
@@ -74,13 +77,13 @@ static void count(struct service *s, enum count what)
  * request is not. */
 static void write_counts(struct service *s, char *text, size_t size)
 {
-        unsigned long now[COUNTS];
+        unsigned long now[COUNTS], answered;
         size_t n;
 
         for (int i = COUNTS - 1; i >= 0; i--)
                 now[i] = atomic_load(&s->counts[i]);
-        n = (size_t)snprintf(text, size, "{\"in_flight\":%lu",
-                             now[REQUESTS] - now[OK] - now[REFUSED] - now[LATE] - now[BAD] - now[STATS]);
+        answered = now[OK] + now[REFUSED] + now[LATE] + now[BAD] + now[STATS];
+        n = (size_t)snprintf(text, size, "{\"in_flight\":%lu", now[REQUESTS] - answered);
         for (int i = 0; i < COUNTS; i++)
                 n += (size_t)snprintf(text + n, size - n, ",\"%s\":%lu", count_names[i], now[i]);
         snprintf(text + n, size - n, "}\n");
@@ -321,7 +324,8 @@ static bool read_request(struct conn *c)
 /* Counts an answer and sends it, in this order, so that who has it is counted. fields: further
  * lines of the header. When the service stops the connection ends, but not before what stands in
  * the buffer: it has been read. */
-static void answer(struct conn *c, enum count kind, int status, const char *fields, const char *text)
+static void answer(struct conn *c, enum count kind, int status, const char *fields,
+                   const char *text)
 {
         char out[1536], date[40];
         time_t now = time(NULL);
@@ -332,9 +336,15 @@ static void answer(struct conn *c, enum count kind, int status, const char *fiel
         if (c->r.wrong || (rn_ctx_err(c->s->stop) && c->used == c->got))
                 c->r.keep = false;
         strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
-        n = (size_t)snprintf(out, sizeof out, "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Length: %zu\r\nConnection: %s\r\n%s\r\n%s",
+        n = (size_t)snprintf(out, sizeof out,
+                             "HTTP/1.1 %d %s\r\n"
+                             "Date: %s\r\n"
+                             "Content-Length: %zu\r\n"
+                             "Connection: %s\r\n"
+                             "%s\r\n%s",
                              status, http_status_str((enum http_status)status), date, strlen(text),
-                             c->r.keep ? "keep-alive" : "close", fields, c->parser.method == HTTP_HEAD ? "" : text);
+                             c->r.keep ? "keep-alive" : "close", fields,
+                             c->parser.method == HTTP_HEAD ? "" : text);
         if (rn_fd_write_until(c->fd, out, n, NULL, rn_deadline(c->s->patience)) < 0) {
                 count(c->s, UNSENT);
                 c->r.keep = false;
@@ -358,7 +368,8 @@ static void do_hook(struct conn *c)
         if (!rn_try_send(c->s->jobs, job)) {
                 drop(&job);
                 answer(c, REFUSED, 503, "Retry-After: 1\r\n", "busy\n");
-        } else if (rn_select([DONE] = rn_on_recv(sums, &sum), [END] = rn_on_signal(rn_ctx_done(ctx))) == DONE) {
+        } else if (rn_select([DONE] = rn_on_recv(sums, &sum),
+                             [END] = rn_on_signal(rn_ctx_done(ctx))) == DONE) {
                 snprintf(text, sizeof text, "%08x\n", sum);
                 answer(c, OK, 200, "Content-Type: text/plain\r\n", text);
         } else if (rn_ctx_err(ctx) == -ETIMEDOUT) {
@@ -495,7 +506,8 @@ static void print_address(const struct service *s)
         char host[NI_MAXHOST], port[NI_MAXSERV];
 
         if (getsockname(s->listener, (struct sockaddr *)&at, &len) < 0 || at.ss_family == AF_UNIX ||
-            getnameinfo((struct sockaddr *)&at, len, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV))
+            getnameinfo((struct sockaddr *)&at, len, host, sizeof host, port, sizeof port,
+                        NI_NUMERICHOST | NI_NUMERICSERV))
                 printf("webhook: listening on %s\n", s->addr);
         else
                 printf(strchr(host, ':') ? "webhook: listening on [%s]:%s\n"
@@ -504,7 +516,8 @@ static void print_address(const struct service *s)
         fflush(stdout);
 }
 
-static const char usage[] = "usage: webhook [-a ADDRESS] [-w WORKERS] [-q QUEUE] [-c CONNECTIONS] [-t TIMEOUT_MS] [-d DELAY_US]\n"
+static const char usage[] = "usage: webhook [-a ADDRESS] [-w WORKERS] [-q QUEUE] [-c CONNECTIONS] "
+                            "[-t TIMEOUT_MS] [-d DELAY_US]\n"
                             "               [-i PATIENCE_MS] [-g GRACE_MS]\n"
                             "-d: what a job takes; -i: how long a client may let us wait\n";
 
@@ -547,7 +560,8 @@ static void read_options(struct service *s, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-        static struct service s = { .addr = "127.0.0.1:8080", .workers = 8, .queue = 128, .connections = 900, .timeout = RN_SEC,
+        static struct service s = { .addr = "127.0.0.1:8080", .workers = 8, .queue = 128,
+                                    .connections = 900, .timeout = RN_SEC,
                                     .patience = 10 * RN_SEC, .grace = 5 * RN_SEC };
         char text[512];
         int err;

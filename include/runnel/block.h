@@ -40,8 +40,11 @@ RN_API void rn_block_exit(void);
  * an integer, a pointer or not wanted. f hands errno back as -errno in it. Parks: may. */
 #define rn_blocking(...) RN_CAT(RN_CAT(RN_BLOCK, RN_NARG_(__VA_ARGS__)), _)(__VA_ARGS__)
 
-#define RN_BLOCK0_(f)         rn_blocked_((intptr_t)(RN_WORD_(__typeof__((f)())))rn_block_call(RN_CALL_(f)))
-#define RN_BLOCKN_(f, ...)    rn_blocked_((intptr_t)(RN_WORD_(__typeof__((f)(__VA_ARGS__))))rn_block_call(RN_CALL_(f, __VA_ARGS__)))
+#define RN_BLOCK0_(f) \
+        rn_blocked_((intptr_t)(RN_WORD_(__typeof__((f)())))rn_block_call(RN_CALL_(f)))
+#define RN_BLOCKN_(f, ...) \
+        rn_blocked_((intptr_t)(RN_WORD_(__typeof__((f)(__VA_ARGS__)))) \
+                    rn_block_call(RN_CALL_(f, __VA_ARGS__)))
 #define RN_BLOCK1_(f, ...)    RN_BLOCKN_(f, __VA_ARGS__)
 #define RN_BLOCK2_(f, ...)    RN_BLOCKN_(f, __VA_ARGS__)
 #define RN_BLOCK3_(f, ...)    RN_BLOCKN_(f, __VA_ARGS__)
@@ -57,7 +60,8 @@ static inline intptr_t rn_blocked_(intptr_t result)
 }
 
 /* As much of the register as R fills counts, and its sign; void counts as int. */
-#define RN_WORD_(R) __typeof__(*_Generic((R *)0, void *: (int *)0, bool *: (unsigned char *)0, default: (R *)0))
+#define RN_WORD_(R) \
+        __typeof__(*_Generic((R *)0, void *: (int *)0, bool *: (unsigned char *)0, default: (R *)0))
 
 #endif
 #endif

@@ -63,8 +63,9 @@ RN_API const struct rn_call *rn_captured(void (*fn)(void));
  * The order: check the arguments, check the result, make the call into the stub, name what it has
  * stored. */
 #define RN_CALL_(...) RN_CAT(RN_CAT(RN_CALL, RN_NARG_(__VA_ARGS__)), _)(__VA_ARGS__)
-#define RN_NARG_(...) RN_PICK_(__VA_ARGS__, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, \
-                               6, 5, 4, 3, 2, 1, 0, 0)
+#define RN_NARG_(...) \
+        RN_PICK_(__VA_ARGS__, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, \
+                 6, 5, 4, 3, 2, 1, 0, 0)
 #define RN_PICK_(f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, n, ...) n
 
 #define RN_CALL0_(f)      (RN_RESULT_((f)()), (void)((__typeof__((f)()) (*)(void))rn_capture)(), \
@@ -75,10 +76,12 @@ RN_API const struct rn_call *rn_captured(void (*fn)(void));
 #define RN_CALL4_(f, ...) RN_CALLN_(4, f, __VA_ARGS__)
 #define RN_CALL5_(f, ...) RN_CALLN_(5, f, __VA_ARGS__)
 #define RN_CALL6_(f, ...) RN_CALLN_(6, f, __VA_ARGS__)
-#define RN_CALLN_(n, f, ...) (RN_CAT(RN_CAT(RN_FIT, n), _)(__VA_ARGS__), RN_RESULT_((f)(__VA_ARGS__)), \
-                              (void)((RN_FN_(f))rn_capture)(__VA_ARGS__), rn_captured((void (*)(void))(f)))
-#define RN_CALLMANY_(f, ...) (RN_REQUIRE_(0, "at most six arguments can be captured; use rn_go_copy"), \
-                              rn_captured((void (*)(void))(f)))
+#define RN_CALLN_(n, f, ...) \
+        (RN_CAT(RN_CAT(RN_FIT, n), _)(__VA_ARGS__), RN_RESULT_((f)(__VA_ARGS__)), \
+         (void)((RN_FN_(f))rn_capture)(__VA_ARGS__), rn_captured((void (*)(void))(f)))
+#define RN_CALLMANY_(f, ...) \
+        (RN_REQUIRE_(0, "at most six arguments can be captured; use rn_go_copy"), \
+         rn_captured((void (*)(void))(f)))
 
 /* A static assertion as an expression of type void. */
 #define RN_REQUIRE_(x, text) ((void)sizeof(struct { _Static_assert((x), text); char ok_; }))
@@ -89,13 +92,15 @@ RN_API const struct rn_call *rn_captured(void (*fn)(void));
  * is new, since v may do the same. */
 #define RN_VALUE_(T, ...) RN_VALUE1_(RN_CAT(rn_value_, __COUNTER__), T, __VA_ARGS__)
 #define RN_VALUE1_(x, T, ...) \
-        ((void)sizeof(__extension__({ T x = __VA_ARGS__; sizeof(x); })), &(struct { T e_; }){ .e_ = __VA_ARGS__ })
+        ((void)sizeof(__extension__({ T x = __VA_ARGS__; sizeof(x); })), \
+         &(struct { T e_; }){ .e_ = __VA_ARGS__ })
 
 /* The comma makes a pointer of an array; the classes are gcc's: 9 complex, 12 and above not
  * scalar. */
-#define RN_FIT_(x) RN_REQUIRE_(sizeof(__typeof__(((void)0, (x)))) <= 8 && __builtin_classify_type(x) < 12 && \
-                               __builtin_classify_type(x) != 9, \
-                               "an argument is not a scalar of at most 8 bytes; use rn_go_copy")
+#define RN_FIT_(x) \
+        RN_REQUIRE_(sizeof(__typeof__(((void)0, (x)))) <= 8 && \
+                    __builtin_classify_type(x) < 12 && __builtin_classify_type(x) != 9, \
+                    "an argument is not a scalar of at most 8 bytes; use rn_go_copy")
 #define RN_FIT1_(a)                RN_FIT_(a)
 #define RN_FIT2_(a, b)             RN_FIT_(a), RN_FIT_(b)
 #define RN_FIT3_(a, b, c)          RN_FIT1_(a), RN_FIT2_(b, c)
@@ -107,8 +112,9 @@ RN_API const struct rn_call *rn_captured(void (*fn)(void));
  * counts as int. */
 #define RN_RESULT_(call) RN_RESULT1_(__typeof__(call))
 #define RN_RESULT1_(R) \
-        RN_REQUIRE_(__builtin_classify_type(*_Generic((R *)0, void *: (int *)0, default: (R *)0)) < 12 && \
-                            _Generic((R *)0, long double *: 0, long double _Complex *: 0, default: 1), \
+        RN_REQUIRE_(__builtin_classify_type(*_Generic((R *)0, void *: (int *)0, \
+                                                      default: (R *)0)) < 12 && \
+                    _Generic((R *)0, long double *: 0, long double _Complex *: 0, default: 1), \
                     "the function's result is not void or a scalar of at most 8 bytes")
 
 /* Pointer to f's type without "does not return" or "has no effect", or the code after the capture
@@ -117,11 +123,14 @@ RN_API const struct rn_call *rn_captured(void (*fn)(void));
  * as _Noreturn), and no way to take it off: the shapes of libc's exit and pthread_exit are spelled
  * out, any other such function needs a wrapper, and so does, in both, a pointer declared so. */
 #ifdef __clang__
-#define RN_FN_(f) __typeof__(_Generic(&*(f), void (*)(int): (void (*)(int))0, void (*)(void *): (void (*)(void *))0, \
-                                      default: &*(f)))
+#define RN_FN_(f) \
+        __typeof__(_Generic(&*(f), void (*)(int): (void (*)(int))0, \
+                            void (*)(void *): (void (*)(void *))0, default: &*(f)))
 #else
-#define RN_FN_(f) __typeof__(__builtin_choose_expr(__builtin_types_compatible_p(__typeof__(f), __typeof__(&*(f))), \
-                                                   &*(f), (__typeof__(f) *)0))
+#define RN_FN_(f) \
+        __typeof__(__builtin_choose_expr( \
+                __builtin_types_compatible_p(__typeof__(f), __typeof__(&*(f))), \
+                &*(f), (__typeof__(f) *)0))
 #endif
 
 #endif

@@ -100,14 +100,16 @@ RN_API void rn_unref(rn_anychan obj);
 #define RN_TX_(c) _Generic((c), rn_chan(rn_elem(c)): (c), rn_send_chan(rn_elem(c)): (c))
 #define RN_RX_(c) _Generic((c), rn_chan(rn_elem(c)): (c), rn_recv_chan(rn_elem(c)): (c))
 #define RN_RTX_(c) \
-        _Generic((c), rn_chan(rn_elem(c)): (c), rn_recv_chan(rn_elem(c)): (c), rn_send_chan(rn_elem(c)): (c))
+        _Generic((c), rn_chan(rn_elem(c)): (c), rn_recv_chan(rn_elem(c)): (c), \
+                 rn_send_chan(rn_elem(c)): (c))
 #define RN_PTR_(c, p)   _Generic((p), rn_elem(c) *: (p))
 #define RN_VAL_(c, ...) RN_VALUE_(rn_elem(c), __VA_ARGS__)
 
 /* rn_make(T, n): an rn_chan(T) that buffers n elements, as rn_chan_new; n has any integer type.
  * Parks: never. */
 #define rn_make(T, n) RN_MAKE_(T, n, #T)
-#define RN_MAKE_(T, n, text) ((rn_chan(T))rn_chan_new(sizeof(T), _Alignof(T), (ptrdiff_t)((n) | 0), text))
+#define RN_MAKE_(T, n, text) \
+        ((rn_chan(T))rn_chan_new(sizeof(T), _Alignof(T), (ptrdiff_t)((n) | 0), text))
 
 /* rn_try_make(T, n, p): int, as rn_chan_new_try; p is an rn_chan(T) *. Parks: never. */
 #define rn_try_make(T, n, p) RN_TRY_MAKE_(T, n, p, #T)
@@ -121,7 +123,8 @@ RN_API void rn_unref(rn_anychan obj);
  * rn_wait(c): bool, receives and discards, as rn_chan_recv with NULL. Parks: may. */
 #define rn_send(c, ...) rn_chan_send(RN_TX_(c), RN_VAL_(c, __VA_ARGS__))
 #define rn_recv(c, p)   rn_chan_recv(RN_RX_(c), RN_PTR_(c, p))
-#define rn_get(c)       (*(rn_elem(c) *)rn_chan_get(RN_RX_(c), &(union { char none_; rn_elem(c) e_; }){ 0 }))
+#define rn_get(c) \
+        (*(rn_elem(c) *)rn_chan_get(RN_RX_(c), &(union { char none_; rn_elem(c) e_; }){ 0 }))
 #define rn_wait(c)      rn_chan_recv(RN_RX_(c), NULL)
 
 /* rn_try_send(c, v): bool, as rn_chan_send_try. rn_try_recv(c, p): int, as rn_chan_recv_try. Parks:
@@ -133,7 +136,8 @@ RN_API void rn_unref(rn_anychan obj);
  * Parks: may. */
 #define rn_send_until(t, c, ...) rn_chan_send_until(RN_TX_(c), RN_VAL_(c, __VA_ARGS__), (t))
 #define rn_recv_until(t, c, p)   rn_chan_recv_until(RN_RX_(c), RN_PTR_(c, p), (t))
-#define rn_send_for(d, c, ...)   rn_chan_send_until(RN_TX_(c), RN_VAL_(c, __VA_ARGS__), rn_deadline(d))
+#define rn_send_for(d, c, ...) \
+        rn_chan_send_until(RN_TX_(c), RN_VAL_(c, __VA_ARGS__), rn_deadline(d))
 #define rn_recv_for(d, c, p)     rn_chan_recv_until(RN_RX_(c), RN_PTR_(c, p), rn_deadline(d))
 
 /* rn_range(x, c) { }: declares x and runs the body with each value received, until c is closed and

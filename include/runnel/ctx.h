@@ -63,7 +63,8 @@ RN_API rn_ctx *rn_ctx_with_value(rn_ctx *parent, const void *key, void *value);
  * whoever gives the last reference back; in a goroutine of its own if that is the runtime. NULL:
  * nothing.
  * Context: goroutine or thread. Parks: never. */
-RN_API rn_ctx *rn_ctx_with_value_free(rn_ctx *parent, const void *key, void *value, void (*drop)(void *));
+RN_API rn_ctx *rn_ctx_with_value_free(rn_ctx *parent, const void *key, void *value,
+                                      void (*drop)(void *));
 
 /* A child that keeps the values but neither ends with its parent nor has its deadline.
  * Context: goroutine or thread. Parks: never. */

@@ -17,8 +17,8 @@
  * has set, but that 0 there has passed like any other. No call raises SIGPIPE: -EPIPE says it.
  *
  * Errors are those of the system call, and: -EBADF, no descriptor, or closed by rn_fd_close before
- * or during the call; -EMFILE
- * for a number above 2^26; -ENOMEM and -ENOSPC, the kernel or the library has no room to wait for it. */
+ * or during the call; -EMFILE for a number above 2^26; -ENOMEM and -ENOSPC, the kernel or the
+ * library has no room to wait for it. */
 #ifndef RUNNEL_FD_H
 #define RUNNEL_FD_H
 
@@ -68,12 +68,14 @@ RN_API ssize_t rn_fd_write_until(int fd, const void *buf, size_t n, size_t *done
 /* recvfrom(2): one datagram, or what a stream has. from and len may be NULL, as there.
  * Errors: -ETIMEDOUT; -ENOTSOCK.
  * Context: goroutine or thread. Parks: may. Orders: as rn_fd_read. */
-RN_API ssize_t rn_fd_recvfrom_until(int fd, void *buf, size_t n, struct sockaddr *from, rn_socklen *len, rn_time t);
+RN_API ssize_t rn_fd_recvfrom_until(int fd, void *buf, size_t n, struct sockaddr *from,
+                                    rn_socklen *len, rn_time t);
 
 /* sendto(2): one datagram, or as much of buf as a stream takes at once. to may be NULL.
  * Errors: -ETIMEDOUT; -ENOTSOCK.
  * Context: goroutine or thread. Parks: may. Orders: as rn_fd_read. */
-RN_API ssize_t rn_fd_sendto_until(int fd, const void *buf, size_t n, const struct sockaddr *to, rn_socklen len, rn_time t);
+RN_API ssize_t rn_fd_sendto_until(int fd, const void *buf, size_t n, const struct sockaddr *to,
+                                  rn_socklen len, rn_time t);
 
 /* Accepts a connection on fd. Returns its descriptor, the caller's: non-blocking and close-on-exec.
  * addr and len may be NULL, as for accept(2). A connection that its peer has given up already is
@@ -141,7 +143,8 @@ RN_API int rn_fd_wait_ctx(int fd, int events, const rn_ctx *ctx);
 
 /* Connects to addr and returns a descriptor, the caller's: a stream socket, non-blocking,
  * close-on-exec, TCP_NODELAY. addr is
- *   "host:port"     host is a name, or an IPv4 address in numbers; port is a number, or the name of a service
+ *   "host:port"     host is a name, or an IPv4 address in numbers; port is a number, or the name of
+ *                   a service
  *   "[::1]:port"    an IPv6 address, "[fe80::1%eth0]:port" with its scope
  *   ":port"         this machine
  *   "unix:/path"    a unix socket, "unix:@name" one in Linux's abstract space

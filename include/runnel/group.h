@@ -54,7 +54,8 @@ RN_API int rn_group_wait(rn_group *g);
  * limit. */
 #define rn_group_go(g, ...) rn_group_spawn((g), (RN_INT_(__VA_ARGS__), RN_CALL_(__VA_ARGS__)))
 /* rn_group_try_go(&g, f, ...): bool, as rn_group_spawn_try; f must return int. Parks: never. */
-#define rn_group_try_go(g, ...) rn_group_spawn_try((g), (RN_INT_(__VA_ARGS__), RN_CALL_(__VA_ARGS__)))
+#define rn_group_try_go(g, ...) \
+        rn_group_spawn_try((g), (RN_INT_(__VA_ARGS__), RN_CALL_(__VA_ARGS__)))
 
 /* Is what f returns an int? Nothing is called. */
 #define RN_INT_(...)        RN_CAT(RN_CAT(RN_INT, RN_NARG_(__VA_ARGS__)), _)(__VA_ARGS__)

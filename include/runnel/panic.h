@@ -24,7 +24,8 @@ extern "C" {
 
 /* Panics with a message formatted as by printf.
  * Context: goroutine or thread. Parks: always (does not return). */
-RN_API RN_NORETURN_ void rn_panic(const char *fmt, ...) __attribute__((__format__(__printf__, 1, 2)));
+RN_API RN_NORETURN_ void rn_panic(const char *fmt, ...)
+        __attribute__((__format__(__printf__, 1, 2)));
 
 /* Panics again with what was caught.
  * p: copied. Context: goroutine or thread. Parks: always (does not return). */
@@ -59,7 +60,8 @@ RN_API void rn_defer_run(struct rn_deferred *d);
 #define rn_defer(...) RN_DEFER_(RN_CAT(rn_deferred_, __COUNTER__), __VA_ARGS__)
 #define RN_DEFER_(d, ...) \
         struct rn_deferred d __attribute__((__cleanup__(rn_defer_run))), \
-                *const RN_CAT(d, _at) __attribute__((__unused__)) = (rn_defer_push(&d, RN_CALL_(__VA_ARGS__)), &d)
+                *const RN_CAT(d, _at) __attribute__((__unused__)) = \
+                        (rn_defer_push(&d, RN_CALL_(__VA_ARGS__)), &d)
 
 #endif
 #endif

@@ -57,10 +57,12 @@ RN_API RN_NORETURN_ void rn_forever(void);
 #define rn_on_send_from(c, p) \
         ((struct rn_case){ .op = 1, .chan = RN_TX_(c), \
                            .elem = _Generic((p), rn_elem(c) *: (p), const rn_elem(c) *: (p)) })
-#define rn_on_recv(c, p)        ((struct rn_case){ .op = 2, .chan = RN_RX_(c), .into = RN_PTR_(c, p) })
-#define rn_on_recv_ok(c, p, o)  ((struct rn_case){ .op = 2, .chan = RN_RX_(c), .into = RN_PTR_(c, p), .ok = (o) })
-#define rn_on_signal(c)         ((struct rn_case){ .op = 2, .chan = RN_RX_(c) })
-#define rn_on_signal_ok(c, o)   ((struct rn_case){ .op = 2, .chan = RN_RX_(c), .ok = (o) })
+#define rn_on_recv(c, p) \
+        ((struct rn_case){ .op = 2, .chan = RN_RX_(c), .into = RN_PTR_(c, p) })
+#define rn_on_recv_ok(c, p, o) \
+        ((struct rn_case){ .op = 2, .chan = RN_RX_(c), .into = RN_PTR_(c, p), .ok = (o) })
+#define rn_on_signal(c)       ((struct rn_case){ .op = 2, .chan = RN_RX_(c) })
+#define rn_on_signal_ok(c, o) ((struct rn_case){ .op = 2, .chan = RN_RX_(c), .ok = (o) })
 
 /* int, the index of the case done, from at least one case, in order or as [A] = case; gaps are
  * never ready. rn_select waits, rn_try_select does not (RN_DEFAULT), the others wait until t or for
@@ -72,7 +74,8 @@ RN_API RN_NORETURN_ void rn_forever(void);
 
 /* The array and, from its type alone, its length. The last comma makes an empty list a syntax
  * error. */
-#define RN_CASES_(...) RN_ARRAY_(__VA_ARGS__), sizeof(RN_ARRAY_(__VA_ARGS__)) / sizeof(struct rn_case)
+#define RN_CASES_(...) \
+        RN_ARRAY_(__VA_ARGS__), sizeof(RN_ARRAY_(__VA_ARGS__)) / sizeof(struct rn_case)
 #define RN_ARRAY_(...) (const struct rn_case[]){ __VA_ARGS__, }
 
 #endif

@@ -55,7 +55,8 @@ RN_API rn_ctx *rn_signal_ctx_new(rn_ctx *parent, const int *sigs, size_t n);
 
 #ifndef __cplusplus
 
-#define RN_SIGNALS_(...) (const int[]){ __VA_ARGS__ }, sizeof((const int[]){ __VA_ARGS__ }) / sizeof(int)
+#define RN_SIGNALS_(...) \
+        (const int[]){ __VA_ARGS__ }, sizeof((const int[]){ __VA_ARGS__ }) / sizeof(int)
 
 /* rn_signal_notify(c, SIGINT, ...): void, as rn_signal_watch with at least one signal. Parks:
  * never. */

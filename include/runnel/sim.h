@@ -65,12 +65,14 @@ extern "C" {
  * Context: goroutine or thread, not inside a run. Parks: always; it keeps its thread, and gives its
  * processor away. Orders: all before it happens before the run, and all of the run before its
  * return. */
-RN_API int rn_sim_call(const struct rn_sim_opts *o, struct rn_sim_result *r, const struct rn_call *call);
+RN_API int rn_sim_call(const struct rn_sim_opts *o, struct rn_sim_result *r,
+                       const struct rn_call *call);
 
 /* The same under one seed after the other, o->seed and up, until one does not finish. Behind
  * rn_sim_explore. Returns 0, or the outcome of the seed in r->seed, which rn_sim_run makes again.
  * Errors, Context and Parks: as rn_sim_call. Context: goroutine or thread. Parks: always. */
-RN_API int rn_sim_explore_call(const struct rn_sim_opts *o, struct rn_sim_result *r, const struct rn_call *call);
+RN_API int rn_sim_explore_call(const struct rn_sim_opts *o, struct rn_sim_result *r,
+                               const struct rn_call *call);
 
 /* Waits until every other goroutine of the run waits or has ended, before time goes on. One at a
  * time. Errors: panics outside a run, and if another one waits so.

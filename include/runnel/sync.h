@@ -119,9 +119,11 @@ static inline void rn_mutex_lock_(rn_mutex *m)
         /* One that is free is 0; one that is not has this bit. On x86 that is lock bts, the
          * cheapest of the locked instructions, which clang 14 does not come upon by itself. */
 #if defined(__clang__) && defined(__x86_64__)
-        __asm__ volatile("lock btsl $0, %0" : "+m"(*(word *)(void *)m), "=@ccc"(taken) : : "memory");   /* a full barrier; pairs with the release of the unlocks */
+        __asm__ volatile("lock btsl $0, %0"   /* a full barrier; pairs with the unlocks' release */
+                         : "+m"(*(word *)(void *)m), "=@ccc"(taken) : : "memory");
 #else
-        taken = __atomic_fetch_or((word *)(void *)m, (word)1, __ATOMIC_ACQUIRE) & 1;   /* pairs with the release of the unlocks */
+        taken = __atomic_fetch_or((word *)(void *)m, (word)1,
+                                  __ATOMIC_ACQUIRE) & 1;   /* pairs with the unlocks' release */
 #endif
         if (__builtin_expect(taken, 0))
                 rn_mutex_lock(m);
