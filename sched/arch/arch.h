@@ -44,11 +44,10 @@ struct rn_call {
         } reg;
 };
 
-/* The captured words of the current goroutine or thread; assembly and the slow path below agree on
- * it. */
 struct m;
-struct rn_call *rni_scratch(void);       /* in sched/core: attaches the thread if need be; never
-                                          * NULL */
+/* The captured words of the current goroutine or thread; assembly and the slow path below agree on
+ * it. In sched/core: attaches the thread if need be; never NULL. */
+struct rn_call *rni_scratch(void);
 
 /* Stores the argument registers of the call it pretends to be into rni_scratch()'s reg, and
  * returns. It preserves all callee-saved registers and works for any prototype of at most six

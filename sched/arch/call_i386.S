@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * The out-of-line half of arch.h on 32-bit x86, where stacks are switched by ucontext: capturing and making a call. All arguments
- * lie on the stack, at most 48 bytes of them, in the order of their addresses: they are captured as they lie, whatever their types,
- * into reg.i. Only the default calling convention is known: a function that pops its arguments, or takes some in registers, cannot be
- * captured. Everything has full CFI. */
+ * The out-of-line half of arch.h on 32-bit x86, where stacks are switched by ucontext: capturing
+ * and making a call. All arguments lie on the stack, at most 48 bytes of them, in the order of
+ * their addresses: they are captured as they lie, whatever their types, into reg.i. Only the
+ * default calling convention is known: a function that pops its arguments, or takes some in
+ * registers, cannot be captured. Everything has full CFI. */
 #if defined(__i386__)
 #include "sched/arch/offsets.h"
 
@@ -17,8 +18,8 @@
         .hidden rni_scratch
         .text
 
-/* Any prototype: arguments in, nothing out. Where there are fewer, what is copied beyond them is the caller's frame, which is
- * there, since the first frame of every stack is larger. */
+/* Any prototype: arguments in, nothing out. Where there are fewer, what is copied beyond them is
+ * the caller's frame, which is there, since the first frame of every stack is larger. */
         ENTRY(rni_capture_stub)
         .cfi_startproc
 rni_capture_stub:
@@ -50,7 +51,8 @@ rni_capture_stub:
         .cfi_endproc
         SIZE(rni_capture_stub)
 
-/* 4(%esp): the call. A floating-point result is taken off the register stack, or it would be full after eight of them. */
+/* 4(%esp): the call. A floating-point result is taken off the register stack, or it would be full
+ * after eight of them. */
         ENTRY(rni_call_run)
         .cfi_startproc
 rni_call_run:

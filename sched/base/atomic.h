@@ -21,30 +21,70 @@ static inline AO_t rni_aw_load(const aword *p) { return AO_load(p); }
 static inline AO_t rni_aw_load_acq(const aword *p) { return AO_load_acquire(p); }
 static inline void rni_aw_store(aword *p, AO_t v) { AO_store(p, v); }
 static inline void rni_aw_store_rel(aword *p, AO_t v) { AO_store_release(p, v); }
-static inline bool rni_aw_cas(aword *p, AO_t o, AO_t n) { return AO_compare_and_swap_full(p, o, n) != 0; }
-static inline bool rni_aw_cas_acq(aword *p, AO_t o, AO_t n) { return AO_compare_and_swap_acquire(p, o, n) != 0; }
-static inline bool rni_aw_cas_rel(aword *p, AO_t o, AO_t n) { return AO_compare_and_swap_release(p, o, n) != 0; }
+
+static inline bool rni_aw_cas(aword *p, AO_t o, AO_t n)
+{
+        return AO_compare_and_swap_full(p, o, n) != 0;
+}
+
+static inline bool rni_aw_cas_acq(aword *p, AO_t o, AO_t n)
+{
+        return AO_compare_and_swap_acquire(p, o, n) != 0;
+}
+
+static inline bool rni_aw_cas_rel(aword *p, AO_t o, AO_t n)
+{
+        return AO_compare_and_swap_release(p, o, n) != 0;
+}
+
 static inline AO_t rni_aw_add(aword *p, AO_t n) { return AO_fetch_and_add_full(p, n); }
 
 static inline unsigned rni_a32_load(const a32 *p) { return AO_int_load(p); }
 static inline unsigned rni_a32_load_acq(const a32 *p) { return AO_int_load_acquire(p); }
 static inline void rni_a32_store(a32 *p, unsigned v) { AO_int_store(p, v); }
 static inline void rni_a32_store_rel(a32 *p, unsigned v) { AO_int_store_release(p, v); }
-static inline bool rni_a32_cas(a32 *p, unsigned o, unsigned n) { return AO_int_compare_and_swap_full(p, o, n) != 0; }
-static inline bool rni_a32_cas_acq(a32 *p, unsigned o, unsigned n) { return AO_int_compare_and_swap_acquire(p, o, n) != 0; }
-static inline bool rni_a32_cas_rel(a32 *p, unsigned o, unsigned n) { return AO_int_compare_and_swap_release(p, o, n) != 0; }
+
+static inline bool rni_a32_cas(a32 *p, unsigned o, unsigned n)
+{
+        return AO_int_compare_and_swap_full(p, o, n) != 0;
+}
+
+static inline bool rni_a32_cas_acq(a32 *p, unsigned o, unsigned n)
+{
+        return AO_int_compare_and_swap_acquire(p, o, n) != 0;
+}
+
+static inline bool rni_a32_cas_rel(a32 *p, unsigned o, unsigned n)
+{
+        return AO_int_compare_and_swap_release(p, o, n) != 0;
+}
+
 static inline unsigned rni_a32_add(a32 *p, unsigned n) { return AO_int_fetch_and_add_full(p, n); }
 
 #if UINTPTR_MAX > UINT32_MAX
 static inline int64_t rni_a64_load(const a64 *p) { return (int64_t)AO_load((const aword *)p); }
-static inline int64_t rni_a64_load_acq(const a64 *p) { return (int64_t)AO_load_acquire((const aword *)p); }
+
+static inline int64_t rni_a64_load_acq(const a64 *p)
+{
+        return (int64_t)AO_load_acquire((const aword *)p);
+}
+
 static inline void rni_a64_store(a64 *p, int64_t v) { AO_store((aword *)p, (AO_t)v); }
 static inline void rni_a64_store_rel(a64 *p, int64_t v) { AO_store_release((aword *)p, (AO_t)v); }
 #else
 static inline int64_t rni_a64_load(const a64 *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
-static inline int64_t rni_a64_load_acq(const a64 *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+
+static inline int64_t rni_a64_load_acq(const a64 *p)
+{
+        return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
 static inline void rni_a64_store(a64 *p, int64_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
-static inline void rni_a64_store_rel(a64 *p, int64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
+
+static inline void rni_a64_store_rel(a64 *p, int64_t v)
+{
+        __atomic_store_n(p, v, __ATOMIC_RELEASE);
+}
 #endif
 
 /* The pointed-to type picks the width; anything else does not compile. */

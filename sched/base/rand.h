@@ -18,14 +18,15 @@ static inline uint32_t rni_rand(uint64_t *state)
         return (uint32_t)((x * UINT64_C(0x2545F4914F6CDD1D)) >> 32);
 }
 
-/* 0 .. n-1 without a division (Lemire); the bias of at most n / 2^32 is below what anybody can measure. */
+/* 0 .. n-1 without a division (Lemire); the bias of at most n / 2^32 is below what anybody can
+ * measure. */
 static inline uint32_t rni_rand_below(uint64_t *state, uint32_t n)
 {
         return (uint32_t)(((uint64_t)rni_rand(state) * n) >> 32);
 }
 
-static inline uint64_t rni_rand_seed(uint64_t x)   /* splitmix64: never 0 for two neighbours, never
-                                                    * 0 at all */
+/* splitmix64: never 0 for two neighbours, never 0 at all */
+static inline uint64_t rni_rand_seed(uint64_t x)
 {
         x += UINT64_C(0x9E3779B97F4A7C15);
         x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);

@@ -29,7 +29,8 @@ static inline size_t surplus_spare(const struct surplus *s, bool unused, size_t 
 
 /* k of `spare` are gone, n are left. Returns whether more may go at once; if not, a period ends
  * with that. */
-static inline bool surplus_trimmed(struct surplus *s, bool unused, size_t most, size_t spare, size_t k, size_t n)
+static inline bool surplus_trimmed(struct surplus *s, bool unused, size_t most, size_t spare,
+                                   size_t k, size_t n)
 {
         bool more = unused ? k > 0 && spare > k : n > most;
 

@@ -52,8 +52,9 @@ static struct m *adopt_main(void)
 
         const char *env = rni_os_env("RUNNEL_MAIN");
 
-        if (!rni_thread_initial() || load_acq(&main_foreign) || (env && strcmp(env, "foreign") == 0) ||   /* acq: rn_main_foreign */
-            !rni_loaded_at_start())
+        if (!rni_thread_initial() ||
+            load_acq(&main_foreign) ||   /* acq: rn_main_foreign */
+            (env && strcmp(env, "foreign") == 0) || !rni_loaded_at_start())
                 return NULL;
         g0 = rni_vm_reserve(G0_STACK);
         if (!g0 || rni_gslab_take(&slot, 1, 0) != 1)
@@ -134,7 +135,8 @@ struct m *rni_attach(void)
 {
         while (load_acq(&state) != BOOT_DONE) {   /* acq: pairs with rel below */
                 if (load_acq(&state) == BOOT_FORKED)   /* acq: pairs with rel in in_child */
-                        rni_fatal("a call of runnel in the child of a fork: it may only exec or _exit");
+                        rni_fatal("a call of runnel in the child of a fork: "
+                                  "it may only exec or _exit");
                 if (cas(&state, BOOT_NOT, BOOT_NOW)) {
                         boot();
                         store_rel(&state, BOOT_DONE);   /* rel: everything is set up */

@@ -16,8 +16,8 @@ void rni_overflow_init(void);     /* overflow.c: the SIGSEGV handler */
 void rni_quit_init(void);         /* quit.c: the SIGQUIT handler */
 bool rni_quit_asked(void);        /* quit.c: a dump is about to end the process */
 
-void rni_foreign_report(struct rni_out *o);   /* foreign.c: what each plain thread waits for. In a
-                                               * deadlock only: all of them wait, and none comes or
-                                               * goes */
+/* foreign.c: what each plain thread waits for. In a deadlock only: all of them wait, and none comes
+ * or goes. */
+void rni_foreign_report(struct rni_out *o);
 
 #endif

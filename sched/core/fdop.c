@@ -138,7 +138,9 @@ static int own(struct fdop *op, struct fd_side *s)
 }
 
 /* For i, s over the sides of op. */
-#define FOR_SIDES(op, s) for (struct fd_side *s = (op)->pd->side; s < (op)->pd->side + 2; s++) if ((op)->sides >> (s - (op)->pd->side) & 1)
+#define FOR_SIDES(op, s) \
+        for (struct fd_side *s = (op)->pd->side; s < (op)->pd->side + 2; s++) \
+                if ((op)->sides >> (s - (op)->pd->side) & 1)
 
 static bool too_late(const struct fdop *op)
 {
@@ -231,7 +233,10 @@ static int park(struct fdop *op, int64_t until, bool paused)
         op->live = !dead(op);
         if (op->live) {
                 pd->users++;
-                r = g->u.run.fired == w ? (w->ok == WAKE_EVENT ? 0 : -ETIMEDOUT) : fired ? -ECANCELED : -ETIMEDOUT;
+                if (g->u.run.fired == w)
+                        r = w->ok == WAKE_EVENT ? 0 : -ETIMEDOUT;
+                else
+                        r = fired ? -ECANCELED : -ETIMEDOUT;
         }
         pd_unlock(pd);
         return r;

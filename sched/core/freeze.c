@@ -3,7 +3,10 @@
  * user code runs on until it enters the runtime or switches; it cannot resume another goroutine
  * without passing one of those points, and that is all a dump needs.
  *
- *   M entering:   in_rt = 1;  light fence;  reads stop        freezer:  stop |= 1;  heavy fence;  reads in_rt
+ *        M entering          freezer
+ *        in_rt = 1           stop |= 1
+ *        light fence         heavy fence
+ *        reads stop          reads in_rt
  *
  * Either the M sees stop & 1 and stops, or the freezer sees in_rt == 1 and waits until the M leaves
  * or stops. The bug would be that both read the old value; the heavy fence makes it impossible
@@ -51,7 +54,8 @@ void rni_m_stop(struct m *m)
 
 static bool m_still(struct m *m, uint32_t era)
 {
-        return load_acq(&m->in_rt) == 0 || load_acq(&m->stopped) == era;   /* acq: pair with rel in rt_leave, m_sleep, rni_m_stop */
+        return load_acq(&m->in_rt) == 0 ||   /* acq: pairs with rel in rt_leave, m_sleep */
+               load_acq(&m->stopped) == era;   /* acq: pairs with rel in rni_m_stop */
 }
 
 /* The era that is ours. Somebody else dumps: we stand still for them first, unless we die, and then

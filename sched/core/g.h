@@ -5,13 +5,18 @@
  *
  * States, and who owns the stack in each:
  *
- *   DEAD      on a free list; no stack.                             spawn -> RUNNABLE
- *   RUNNABLE in exactly one queue (runnext, runq, global queue, a list being handed over); the
- *   queue owns it. A fresh one has no
- *             stack yet (stack == NULL): it is bound when it first runs.   execute -> RUNNING
- *   RUNNING   one M runs it, or is about to have saved it: the M owns the stack.   post-switch hook -> WAITING or RUNNABLE; exit -> DEAD
- *   WAITING   parked, context saved; nobody runs on its stack. Its partner (whoever took its waiter from a queue, or won its claim) may write
- *             to the elem slot it published, nothing else.           ready -> RUNNABLE
+ *   DEAD      on a free list; no stack.
+ *             spawn -> RUNNABLE
+ *   RUNNABLE  in exactly one queue (runnext, runq, global queue, a list being handed over); the
+ *             queue owns it. A fresh one has no stack yet (stack == NULL): it is bound when it
+ *             first runs.
+ *             execute -> RUNNING
+ *   RUNNING   one M runs it, or is about to have saved it: the M owns the stack.
+ *             post-switch hook -> WAITING or RUNNABLE; exit -> DEAD
+ *   WAITING   parked, context saved; nobody runs on its stack. Its partner (whoever took its
+ *             waiter from a queue, or won its claim) may write to the elem slot it published,
+ *             nothing else.
+ *             ready -> RUNNABLE
  *
  *        spawn            execute             post hook          ready
  *   DEAD -----> RUNNABLE ---------> RUNNING -----------> WAITING -----> RUNNABLE
@@ -149,7 +154,8 @@ _Static_assert(offsetof(struct g, stack) == RNI_G_STACK_OFF, "call_*.S finds the
 _Static_assert(offsetof(struct stack, scratch) == RNI_STACK_SCRATCH_OFF,
                "call_*.S finds the scratch here");
 #endif
-_Static_assert(sizeof(union g_start) == sizeof(struct rn_call_regs), "a copied value takes no more than registers do");
+_Static_assert(sizeof(union g_start) == sizeof(struct rn_call_regs),
+               "a copied value takes no more than registers do");
 
 /* All lines of a descriptor that will be wanted soon: walking a list misses on each link, the rest
  * of the descriptor should not miss again. */

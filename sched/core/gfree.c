@@ -57,12 +57,11 @@ static size_t fresh(struct g **out, size_t unbound)
         for (size_t i = 0; i < n; i++) {
                 struct g *g = out[i];
 
-                store_rlx(&g->state, G_DEAD);   /* rlx: it is. Who reads an untouched page before he
-                                                 * writes to it has it mapped twice, the second time
-                                                 * by telling all processors */
-                if (load_rlx(&g->claim) < load_rlx(&claim_floor))   /* rlx: raised before it was
-                                                                     * given back, which is under
-                                                                     * the slab's lock */
+                /* Who reads an untouched page before he writes to it has it mapped twice, the
+                 * second time by telling all processors. */
+                store_rlx(&g->state, G_DEAD);   /* rlx: it is */
+                /* The floor was raised before the slot was given back, under the slab's lock. */
+                if (load_rlx(&g->claim) < load_rlx(&claim_floor))   /* rlx: ordered by it */
                         store_rlx(&g->claim, load_rlx(&claim_floor));   /* rlx: ours alone */
         }
         return n;
@@ -220,17 +219,21 @@ bool rni_g_trim(bool unused)
         bool more;
         size_t n;
 
-        if (RNI_TSAN ||
-            load_rlx(&nbatches) <= (unused ? 0 : LIST_MOST))   /* rlx: a hint: the next one looks
-                                                                * again. TSan does not know the
-                                                                * slab's lock */
+        if (RNI_TSAN)   /* it does not know the slab's lock */
+                return false;
+        if (load_rlx(&nbatches) <= (unused ? 0 : LIST_MOST))   /* rlx: a hint: the next one looks
+                                                                * again */
                 return false;
         if (load_rlx(&trimming) != 0 || !cas(&trimming, 0, 1))   /* rlx: the CAS decides */
                 return false;
         n = pop_surplus(out, unused, &more);
-        for (size_t i = 0; i < n; i++)
-                if (load_rlx(&out[i]->claim) > load_rlx(&claim_floor))   /* rlx: the dead one's is ours alone; so is writing the other */
-                        store_rlx(&claim_floor, load_rlx(&out[i]->claim) | 1);   /* rlx: as in fresh */
+        for (size_t i = 0; i < n; i++) {
+                const struct g *g = out[i];
+
+                /* The dead one's is ours alone; so is writing the floor. */
+                if (load_rlx(&g->claim) > load_rlx(&claim_floor))   /* rlx: ours */
+                        store_rlx(&claim_floor, load_rlx(&g->claim) | 1);   /* rlx: as in fresh */
+        }
         if (n > 0)
                 rni_gslab_give((void *const *)out, n);
         store_rel(&trimming, 0);   /* rel: done with out; pairs with the cas */

@@ -12,9 +12,9 @@ enum { BATCH = RUNQ_SIZE / 2, FEW = 32, CROWD = 1024 };
 
 static void count(unsigned change)
 {
-        store_rel(&sched.gq_n, load_rlx(&sched.gq_n) + change);   /* rel: pairs with acq in
-                                                                   * work_anywhere; rlx: under the
-                                                                   * lock */
+        unsigned n = load_rlx(&sched.gq_n);   /* rlx: under the lock */
+
+        store_rel(&sched.gq_n, n + change);   /* rel: pairs with acq in work_anywhere */
 }
 
 static unsigned run_more(uintptr_t run)

@@ -14,10 +14,10 @@
 
 #include "sched/core/g.h"
 
-enum { GQ_BLOCK = (4096 - 2 * sizeof(void *)) / sizeof(void *) };   /* a page: malloc would keep
-                                                                     * it */
-enum { GQ_RUN = RNI_GSLOT_ALIGN };   /* longest run: what the low bits of a slot's address can
-                                      * count */
+/* a page: malloc would keep it */
+enum { GQ_BLOCK = (4096 - 2 * sizeof(void *)) / sizeof(void *) };
+/* longest run: what the low bits of a slot's address can count */
+enum { GQ_RUN = RNI_GSLOT_ALIGN };
 
 struct gq_block {
         struct gq_block *next;

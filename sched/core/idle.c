@@ -34,10 +34,10 @@
 #include "sched/core/netpoll.h"
 #include "sched/core/sched.h"
 
-enum { STEAL_ROUNDS = 4, OBSERVE = 60 };   /* OBSERVE: relaxations to see whether a victim is alive,
-                                            * 1 to 3 us */
-enum { LOOKS = 40, APART_MOST = 512, PATIENCE = 5 };   /* APART_MOST: relaxations between looks, 10
-                                                        * to 25 us */
+/* OBSERVE: relaxations to see whether a victim is alive, 1 to 3 us */
+enum { STEAL_ROUNDS = 4, OBSERVE = 60 };
+/* APART_MOST: relaxations between looks, 10 to 25 us */
+enum { LOOKS = 40, APART_MOST = 512, PATIENCE = 5 };
 #define LINGER INT64_C(2000000000)   /* how long a surplus M stays idle before its thread ends */
 enum { KEEP_LEAST = 4 };             /* idle Ms that stay, if there are fewer Ps */
 
@@ -52,13 +52,16 @@ struct p *rni_idle_p_get(void)
         if (p) {
                 sched.idle_p = p->idle_next;
                 store_rlx(&p->status, P_RUNNING);   /* rlx: under the lock */
-                store_rlx(&sched.nidle_p, load_rlx(&sched.nidle_p) - 1);   /* rlx: under the lock; hints outside */
+                store_rlx(&sched.nidle_p, load_rlx(&sched.nidle_p) - 1);   /* rlx: under the lock;
+                                                                            * hints outside */
         }
         return p;
 }
 
 void rni_idle_p_put(struct p *p)
 {
+        unsigned n;
+
         store_rlx(&p->m, 0);   /* rlx: a hint for sysmon */
         if (unlikely(load_rlx(&sched.stack_waiters) != 0))   /* rlx: under the lock */
                 rni_stacks_from(p);
@@ -69,9 +72,8 @@ void rni_idle_p_put(struct p *p)
         store_rlx(&p->status, P_IDLE);   /* rlx: under the lock */
         p->idle_next = sched.idle_p;
         sched.idle_p = p;
-        store_rlx(&sched.nidle_p, load_rlx(&sched.nidle_p) + 1);   /* rlx: under the lock; ordered
-                                                                    * by the sleeper's heavy
-                                                                    * fence */
+        n = load_rlx(&sched.nidle_p);   /* rlx: under the lock */
+        store_rlx(&sched.nidle_p, n + 1);   /* rlx: ordered by the sleeper's heavy fence */
 }
 
 int64_t rni_earliest_deadline(void)
@@ -91,13 +93,17 @@ int64_t rni_earliest_deadline(void)
  * in their order, or for whom sysmon gives those Ps to. */
 static int64_t deadline_to_keep(void)
 {
-        return load_rlx(&sched.nidle_p) ? rni_earliest_deadline() : TIMER_NEVER;   /* rlx: who puts one there looks for the keeper */
+        unsigned n = load_rlx(&sched.nidle_p);   /* rlx: who puts one there looks for the keeper */
+
+        return n > 0 ? rni_earliest_deadline() : TIMER_NEVER;
 }
 
 /* What the keeper gets up for by itself. */
 static int64_t time_to_keep(void)
 {
-        int64_t t = deadline_to_keep(), trim_at = load_rlx(&sched.nidle_p) ? rni_trim_at() : TIMER_NEVER;   /* rlx: as above */
+        int64_t t = deadline_to_keep();
+        unsigned n = load_rlx(&sched.nidle_p);   /* rlx: as above */
+        int64_t trim_at = n > 0 ? rni_trim_at() : TIMER_NEVER;
 
         return t < trim_at ? t : trim_at;
 }
@@ -147,7 +153,9 @@ static void idle_m_link(struct m *m)
         m->idle_until = idle_m_surplus(m) ? rni_clock() + LINGER : TIMER_NEVER;
         /* One that looked at the timers while no P was idle keeps none: m, which has just left a P,
          * does. If it is about to say so, it sees the idle P afterwards. */
-        if (load_rlx(&sched.nidle_p) && (!sched.keeper || load_rlx(&sched.keeper_until) > time_to_keep())) {   /* rlx: under the lock */
+        if (load_rlx(&sched.nidle_p) &&   /* rlx: under the lock */
+            (!sched.keeper ||
+             load_rlx(&sched.keeper_until) > time_to_keep())) {   /* rlx: under the lock */
                 sched.keeper = m;
                 store_rlx(&sched.keeper_until, 0);   /* rlx: under the lock */
         }
@@ -230,8 +238,8 @@ void rni_wake_p(void)
 {
         rni_fence_light();   /* heavy side: stop_looking, doze in sysmon.c */
         if (load_rlx(&sched.nidle_p) == 0) {   /* rlx: ordered by the fences */
-                if (load_rlx(&sched.nspinning) == 0)   /* rlx: who spins looks, and comes here at
-                                                        * the end; pairs with the add in
+                /* Who spins looks, and comes here at the end. */
+                if (load_rlx(&sched.nspinning) == 0)   /* rlx: pairs with the add in
                                                         * rni_stop_spinning */
                         rni_sysmon_need();
         } else if (load_rlx(&sched.nspinning) == 0) {   /* rlx: ordered by the fences */
@@ -304,9 +312,8 @@ void rni_timekeeper_kick(int64_t when)
                 return;
         rni_fence_light();   /* heavy side: keep, doze in sysmon.c */
         until = load_rlx(&sched.keeper_until);   /* rlx: ordered by the fences */
-        if (until == 0 || load_rlx(&sched.nidle_p) == 0) {   /* rlx: as above. A keeper keeps
-                                                              * nothing without an idle P; a P that
-                                                              * goes idle has it look again */
+        /* A keeper keeps nothing without an idle P; a P that goes idle has it look again. */
+        if (until == 0 || load_rlx(&sched.nidle_p) == 0) {   /* rlx: as above */
                 rni_sysmon_need();
                 return;
         }
@@ -342,7 +349,8 @@ static struct g *steal_from(struct p *p, struct p *victim, bool last)
         tick = load_rlx(&victim->tick);   /* rlx: does it move? */
         for (int i = 0; i < OBSERVE; i++)
                 cpu_relax();
-        if (load_rlx(&victim->tick) != tick || load_rlx(&victim->runq.runnext) != next)   /* rlx: hints */
+        if (load_rlx(&victim->tick) != tick ||   /* rlx: a hint */
+            load_rlx(&victim->runq.runnext) != next)   /* rlx: a hint */
                 return NULL;
         return rni_runq_steal(&p->runq, &victim->runq, true);
 }
@@ -356,7 +364,8 @@ static struct g *steal_round(struct p *p, unsigned np, bool last)
                 struct g *g = sched.allp[at] == p ? NULL : steal_from(p, sched.allp[at], last);
 
                 if (g) {
-                        store_rlx(&p->nsteals, load_rlx(&p->nsteals) + 1);   /* rlx: the holder alone writes */
+                        store_rlx(&p->nsteals, load_rlx(&p->nsteals) + 1);   /* rlx: the holder
+                                                                              * alone writes */
                         return g;
                 }
         }
@@ -401,11 +410,11 @@ static struct g *steal(struct m *m)
         unsigned np = load_acq(&sched.np);   /* acq: pairs with rel in rni_procs_init */
 
         if (!m->spinning) {
-                unsigned busy = load_rlx(&sched.nprocs) - load_rlx(&sched.nidle_p);   /* rlx: a heuristic */
+                unsigned busy = load_rlx(&sched.nprocs) -   /* rlx: a heuristic */
+                                load_rlx(&sched.nidle_p);   /* rlx: a heuristic */
 
-                if (2 * load_rlx(&sched.nspinning) >= busy)   /* rlx: a heuristic: enough look
-                                                               * already */
-                        return NULL;
+                if (2 * load_rlx(&sched.nspinning) >= busy)   /* rlx: a heuristic */
+                        return NULL;   /* enough look already */
                 m->spinning = true;
                 fetch_add(&sched.nspinning, 1);
         }
@@ -425,8 +434,8 @@ static struct g *steal(struct m *m)
                 apart = apart < APART_MOST ? 2 * apart : apart;
                 now = decisions(np);
                 if ((now == before && !patient(m, np)) ||
-                    load_rlx(&m->stop) != 0 || deadline_passed())   /* rlx: ordered by the asker's
-                                                                     * heavy fence */
+                    load_rlx(&m->stop) != 0 ||   /* rlx: ordered by the asker's heavy fence */
+                    deadline_passed())
                         break;
         }
         return NULL;
@@ -647,7 +656,8 @@ struct g *rni_find_runnable(struct m *m)
                         rni_run_due_timers(p, rni_clock());
                 if (rni_net_due())
                         rni_net_look();
-                if (unlikely(load_rlx(&sched.gq_n) != 0) && gq_turn(p))   /* rlx: as below. If the P changes hands at each turn, pick never looks */
+                /* If the P changes hands at each turn, pick never looks. */
+                if (unlikely(load_rlx(&sched.gq_n) != 0) && gq_turn(p))   /* rlx: as below */
                         g = rni_gq_get_few(p);
                 if (!g)
                         g = runq_take_next(&p->runq);

@@ -34,8 +34,8 @@ struct lock {
 
 /* -- where an address has its place in static tables: this one, and those of chan/parking.h -- */
 
-enum { SPOTS = 1024 };   /* the range of rn_spot_, which unlocking in the caller has to know as
-                          * well */
+/* the range of rn_spot_, which unlocking in the caller has to know as well */
+enum { SPOTS = 1024 };
 
 static inline unsigned rni_spot(const volatile void *addr)
 {

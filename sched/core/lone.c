@@ -12,8 +12,8 @@ static aword was;   /* who it is while it is ending */
 static void end(void)
 {
         rni_fence_heavy();   /* light side: lone_try */
-        for (unsigned tries = 1;
-             load_acq(&rni_lone_depth) != 0; tries++)   /* acq: pairs with rel in lone_leave */
+        for (unsigned tries = 1; load_acq(&rni_lone_depth) != 0; tries++)   /* acq: pairs with rel
+                                                                             * in lone_leave */
                 rni_cpu_wait(tries);
         store_rel(&rni_lone, LONE_OVER);   /* rel: pairs with acq below; what it did under its locks
                                             * comes before ours */
@@ -32,8 +32,11 @@ rni_cold bool rni_lone_slow(const struct m *m)
                         else if (!m)
                                 cas(&rni_lone, LONE_NOBODY, LONE_OVER);
                 } else if (lone == LONE_ENDING) {
-                        if (m && load_rlx(&was) == aptr(m) && load_rlx(&rni_lone_depth) > 0) {   /* rlx: our own, if it is us */
-                                store_rlx(&rni_lone_depth, load_rlx(&rni_lone_depth) + 1);   /* rlx: it was above 0, and stays so */
+                        if (m && load_rlx(&was) == aptr(m) &&   /* rlx: our own, if it is us */
+                            load_rlx(&rni_lone_depth) > 0) {   /* rlx: the same */
+                                unsigned depth = load_rlx(&rni_lone_depth);   /* rlx: the same */
+
+                                store_rlx(&rni_lone_depth, depth + 1);   /* rlx: stays above 0 */
                                 return true;
                         }
                         rni_cpu_wait(tries);

@@ -4,8 +4,11 @@
  * first thread that takes a channel's lock is the lone one: it does not touch the lock, it counts
  * how many it holds. The first other thread that comes ends that, for good.
  *
- *      lone thread: depth = 1;       light fence;  if (lone is me) in, else depth = 0 and on to wait for lone == 0
- *      other one:   lone = ENDING;   heavy fence;  wait until depth == 0;  lone = 0;  from here on locks are locks
+ *        lone thread                                other one
+ *        depth = 1                                  lone = ENDING
+ *        light fence                                heavy fence
+ *        if (lone is me) in, else depth = 0         waits until depth == 0
+ *        and on to wait for lone == 0               lone = 0; from here on locks are locks
  *
  * The bug would be: the lone thread reads that it is the one, the other one reads depth == 0, and
  * both are in. The heavy fence puts a full barrier into the lone thread's instruction stream at
@@ -37,8 +40,8 @@ enum { LONE_OVER, LONE_NOBODY, LONE_ENDING };   /* or the lone thread's M */
 extern aword rni_lone;
 extern a32 rni_lone_depth;
 
-bool rni_lone_slow(const struct m *m);   /* as lone_enter, when somebody else is the one, or nobody
-                                          * yet */
+/* as lone_enter, when somebody else is the one, or nobody yet */
+bool rni_lone_slow(const struct m *m);
 
 static inline bool lone_is_over(void)
 {
@@ -77,11 +80,12 @@ static inline bool lone_enter(void)
 /* True: that was it; false: unlock the lock. */
 static inline bool lone_leave(void)
 {
+        unsigned depth;
+
         if (likely(lone_is_over()))   /* not while we hold one as the lone thread */
                 return false;
-        store_rel(&rni_lone_depth, load_rlx(&rni_lone_depth) - 1);   /* rel: pairs with acq in
-                                                                      * lone.c; rlx: only we write
-                                                                      * it */
+        depth = load_rlx(&rni_lone_depth);   /* rlx: only we write it */
+        store_rel(&rni_lone_depth, depth - 1);   /* rel: pairs with acq in lone.c */
         return true;
 }
 

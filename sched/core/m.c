@@ -3,10 +3,12 @@
  * when there are too many idle ones. Its descriptor outlives the thread and serves a later one:
  * sysmon and a freeze read all_m without a lock.
  *
- *                      rni_m_start: linked, counted
- *   (none), DEAD --------------------------------------> STARTING --thread runs--> looks for work, runs Gs, sleeps (idle.c)
- *             ^                                                                             | idle for LINGER, and surplus: uncounted
- *             '<--------------------------------------------------------- m_gone -----------'
+ *                  rni_m_start: linked, counted             thread runs
+ *   (none), DEAD ------------------------------> STARTING ---------------> looks for work, runs
+ *             ^                                                            Gs, sleeps (idle.c)
+ *             |                                                               |
+ *             |                       idle for LINGER, and surplus: uncounted |
+ *             '------------------------------ m_gone -------------------------'
  *
  * Without a thread the P would lie idle beside its work until somebody else comes by, who may sit
  * in C code for ever: that no thread is to be had is the end, as it is in Go.

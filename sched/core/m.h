@@ -17,14 +17,12 @@
 struct p;
 struct sim;
 
-enum park_word { PARK_ASLEEP, PARK_WOKEN, PARK_LOOK, PARK_POLL };   /* LOOK: the deadline has
-                                                                     * changed; POLL: asleep in the
-                                                                     * epoll set */
+/* LOOK: the deadline has changed; POLL: asleep in the epoll set */
+enum park_word { PARK_ASLEEP, PARK_WOKEN, PARK_LOOK, PARK_POLL };
 /* owns its P; is asked for it; has none (states: retake.c); has one that is not asked for: sim.h */
 enum retake_word { RETAKE_NOT, RETAKE_ASKED, RETAKE_GONE, RETAKE_SIM };
-enum stop_bit { STOP_FREEZE = 1, STOP_SIM = 2 };   /* a freezer wants it to stand still; no
-                                                    * goroutine is picked but by the engine:
-                                                    * sim.h */
+/* a freezer wants it to stand still; no goroutine is picked but by the engine: sim.h */
+enum stop_bit { STOP_FREEZE = 1, STOP_SIM = 2 };
 
 enum { HELD_MAX = 8 };
 struct lock;

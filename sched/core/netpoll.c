@@ -90,7 +90,8 @@ void rni_net_deliver(struct net_batch *b)
 
 bool rni_net_stale(int64_t now)
 {
-        return load_rlx(&net.slot) == SLOT_FREE && now - load_rlx(&net.looked) > NET_AGE;   /* rlx: both hints */
+        return load_rlx(&net.slot) == SLOT_FREE &&   /* rlx: a hint */
+               now - load_rlx(&net.looked) > NET_AGE;   /* rlx: a hint */
 }
 
 /* May stand on a goroutine's stack, of which the batch would touch another page. */
@@ -157,7 +158,9 @@ static void sort_out(struct net_batch *b)
 static bool take_slot(void)
 {
         while (!cas(&net.slot, SLOT_FREE, SLOT_TAKEN))
-                if (load_rlx(&net.slot) == SLOT_WANTED || cas(&net.slot, SLOT_TAKEN, SLOT_WANTED))   /* rlx: who leaves it WANTED pokes under sched.lock, later */
+                if (load_rlx(&net.slot) == SLOT_WANTED ||   /* rlx: who leaves it WANTED pokes under
+                                                             * sched.lock, later */
+                    cas(&net.slot, SLOT_TAKEN, SLOT_WANTED))
                         return false;
         return true;
 }
@@ -180,7 +183,8 @@ bool rni_net_keep(struct m *m, int64_t until, struct net_batch *b)
         if (cas(&m->park, PARK_ASLEEP, PARK_POLL)) {
                 b->n = rni_poller_wait(net.set, b->ev, NET_BATCH, until);
                 if (unlikely(b->n < 0) && b->n != -EINTR)
-                        rni_fatal("epoll_wait failed with error %d: was the poller's descriptor closed?", -b->n);
+                        rni_fatal("epoll_wait failed with error %d: "
+                                  "was the poller's descriptor closed?", -b->n);
                 store_rlx(&net.looked, rni_clock());   /* rlx: a hint */
                 sort_out(b);
                 (void)cas(&m->park, PARK_POLL, PARK_ASLEEP);   /* fails: it was poked, and the

@@ -32,7 +32,11 @@
  *
  * A poke of who waits in the set:
  *
- *   keeper   CAS park ASLEEP -> POLL;  epoll_wait;  drain;  CAS park POLL -> ASLEEP           poker   park = WOKEN or LOOK;  if it was POLL: write the eventfd
+ *        keeper                          poker
+ *        CAS park ASLEEP -> POLL         park = WOKEN or LOOK
+ *        epoll_wait                      if it was POLL: writes the eventfd
+ *        drain
+ *        CAS park POLL -> ASLEEP
  *
  * The bug would be that the keeper sleeps on with the word changed. If the poker's exchange comes
  * before the first CAS, that fails and nobody sleeps. If it comes between the two, it finds POLL

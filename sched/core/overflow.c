@@ -21,7 +21,8 @@ static void on_segv(int sig, siginfo_t *si, void *uc)
         rni_die_begin();
         rni_out_init(&o, 2);
         rni_out_fmt(&o, "runtime: goroutine %lu stack exceeds %zu-byte limit\n",
-                    m && m->g ? (unsigned long)m->g->id : 0UL, (size_t)(owner->lo + owner->size - owner->floor));
+                    m && m->g ? (unsigned long)m->g->id : 0UL,
+                    (size_t)(owner->lo + owner->size - owner->floor));
         rni_out_fmt(&o, "runtime: address %p, stack [%p, %p]\n", si->si_addr, (void *)owner->floor,
                     (void *)owner->hi);
         rni_out_fmt(&o, "fatal error: stack overflow\n\n");

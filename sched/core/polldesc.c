@@ -26,8 +26,11 @@ static struct pd *block_new(aword *at)
 
 static struct pd *find(int fd)
 {
-        struct pd *b = fd < 0 || fd >= BLOCK * BLOCKS ? NULL : (void *)load_acq(&blocks[fd / BLOCK]);   /* acq: pairs with the CAS in block_new */
+        struct pd *b = NULL;
 
+        if (fd >= 0 && fd < BLOCK * BLOCKS)
+                b = (void *)load_acq(&blocks[fd / BLOCK]);   /* acq: pairs with the CAS in
+                                                              * block_new */
         return b ? &b[fd % BLOCK] : NULL;
 }
 
@@ -398,6 +401,9 @@ static bool concerns(const struct fd_side *s)
         return s->waiter && !s->paused;
 }
 
+/* What can follow data without an edge of its own. */
+enum { BESIDE = RNI_EV_PRI | RNI_EV_RDHUP | RNI_EV_HUP | RNI_EV_ERR };
+
 /* out == NULL: only if nobody is to be woken, else false. */
 static bool event(uint64_t data, uint32_t what, struct g_list *out)
 {
@@ -412,8 +418,7 @@ static bool event(uint64_t data, uint32_t what, struct g_list *out)
         if (load_rlx(&pd->gen) == gen && pd->open) {   /* rlx: under the lock */
                 done = out || !((in && concerns(&pd->side[0])) || (to && concerns(&pd->side[1])));
                 if (done) {
-                        pd->always |= (what &
-                                       (RNI_EV_PRI | RNI_EV_RDHUP | RNI_EV_HUP | RNI_EV_ERR)) != 0;
+                        pd->always |= (what & BESIDE) != 0;
                         if (in)
                                 edge(&pd->side[0], out);
                         if (to)

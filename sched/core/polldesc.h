@@ -7,10 +7,12 @@
  * A struct pd belongs to a number for ever, in blocks that are never unmapped: found without a lock
  * by whoever has the number.
  *
- *               first use: open              close, no call uses it: remove from the set, gen + 1, close(2)
- *   not open -----------------> open -------------------------------------------------------------------------> not open
- *                                | close, calls use it                                                             ^
- *                                '---------------------> closing --------- the last of them ends: the same --------'
+ *              first use: open              close, no call uses it: the end
+ *   not open -----------------> open ----------------------------------------------> not open
+ *                                | close, calls use it                                  ^
+ *                                '-----> closing --- the last of them ends: the end ----'
+ *
+ *   the end: remove from the set, gen + 1, close(2)
  *
  * A generation is from open to close. An event carries the number and the generation; one that
  * comes late finds another and is dropped. close(2) runs under the lock: a call that comes between
@@ -22,7 +24,12 @@
  * finds at its return by closing or by the generation that it is dead: it then owns nothing and
  * touches nothing more. Waiting for an edge:
  *
- *   call     resets ready (begin);  tries;  -EAGAIN;  locks;  ready? resets it and tries again : parks, the commit unlocks         event   locks;  a waiter? readies it : ready = true
+ *        call                                    event
+ *        resets ready (begin)                    locks
+ *        tries: -EAGAIN                          a waiter? readies it : ready = true
+ *        locks
+ *        ready? resets it and tries again
+ *             : parks, the commit unlocks
  *
  * The bug would be an edge between the last try and the park. It is delivered either before the
  * call has locked, and ready is set, or after the commit has unlocked, and the waiter is there. An
@@ -76,8 +83,8 @@ struct pd {
         struct fd_side side[2];
 } rni_aligned(RNI_LINE);
 
-enum fd_wake { WAKE_EVENT, WAKE_TIMEOUT, WAKE_CLOSED, WAKE_OWNER };   /* waiter.ok: why a call goes
-                                                                       * on */
+/* waiter.ok: why a call goes on */
+enum fd_wake { WAKE_EVENT, WAKE_TIMEOUT, WAKE_CLOSED, WAKE_OWNER };
 
 static inline void pd_lock(struct pd *pd)
 {

@@ -12,7 +12,10 @@
  *    '--------- M, inside, has got a P: rni_p_take <--------------------------------------' |
  *   NOT, ASKED --------- M, inside, gives its P up: rni_p_leave ----------------------------'
  *
- *   M entering:   in_rt = 1;  light fence;  reads retake          sysmon:   retake = ASKED;  heavy fence;  reads in_rt
+ *        M entering          sysmon
+ *        in_rt = 1           retake = ASKED
+ *        light fence         heavy fence
+ *        reads retake        reads in_rt
  *
  * The bug would be an M that uses a P which sysmon has taken. Why it cannot:
  *   1. Both reading the old value is impossible because of the heavy fence. So an M that enters

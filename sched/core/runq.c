@@ -11,7 +11,7 @@ bool rni_runq_take_half(struct runq *q, struct g **out)
         if (t - h != RUNQ_SIZE)
                 return false;
         for (unsigned i = 0; i < RUNQ_SIZE / 2; i++)
-                out[i] = (struct g *)load_rlx(&q->ring[(h + i) % RUNQ_SIZE]);   /* rlx: we wrote it */
+                out[i] = runq_at(q, h + i);
         return cas_rel(&q->head, h, h + RUNQ_SIZE / 2);   /* rel: reads are over; pairs with acq in
                                                            * runq_put */
 }
@@ -32,10 +32,12 @@ static unsigned grab(struct runq *q, struct runq *victim)
                         return 0;
                 if (n > RUNQ_SIZE / 2)   /* head and tail were read at different times */
                         continue;
-                for (unsigned i = 0; i < n; i++)
-                        store_rlx(&q->ring[(to + i) % RUNQ_SIZE],   /* rlx: published later, by
-                                                                     * tail */
-                                  load_rlx(&victim->ring[(h + i) % RUNQ_SIZE]));   /* rlx: the CAS says whether it counts */
+                for (unsigned i = 0; i < n; i++) {
+                        const aword *from = &victim->ring[(h + i) % RUNQ_SIZE];
+                        AO_t g = load_rlx(from);   /* rlx: the CAS says whether it counts */
+
+                        store_rlx(&q->ring[(to + i) % RUNQ_SIZE], g);   /* rlx: published by tail */
+                }
                 if (cas_rel(&victim->head, h, h + n))   /* rel: reads are over; pairs with acq in
                                                          * runq_put */
                         return n;

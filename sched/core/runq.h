@@ -102,7 +102,8 @@ static inline struct g *runq_peek_alone(const struct runq *q)
 {
         unsigned h = load_rlx(&q->head);   /* rlx: only we write it while it is not shared */
 
-        if (runq_shared(q) || load_rlx(&q->runnext) != 0 || h == load_rlx(&q->tail))   /* rlx: as above */
+        if (runq_shared(q) || load_rlx(&q->runnext) != 0 ||   /* rlx: as above */
+            h == load_rlx(&q->tail))   /* rlx: as above */
                 return NULL;
         return (struct g *)load_rlx(&q->ring[h % RUNQ_SIZE]);   /* rlx: we wrote it */
 }
@@ -125,6 +126,12 @@ static inline unsigned runq_len(const struct runq *q)
         return load_rlx(&q->tail) - load_rlx(&q->head);   /* rlx: a hint */
 }
 
+/* Holder only. */
+static inline struct g *runq_at(const struct runq *q, unsigned i)
+{
+        return (struct g *)load_rlx(&q->ring[i % RUNQ_SIZE]);   /* rlx: we wrote it */
+}
+
 /* Holder only, once in `turns` turns: what the next ones will touch is fetched, a memory's distance
  * ahead. Who was stolen meanwhile is looked at all the same: descriptors stay mapped. */
 static inline void runq_prefetch(const struct runq *q, unsigned turns)
@@ -135,10 +142,9 @@ static inline void runq_prefetch(const struct runq *q, unsigned turns)
         if (RNI_TSAN || runq_len(q) < FAR + turns)
                 return;
         for (unsigned i = FAR; i < FAR + turns; i++)
-                g_prefetch_first((struct g *)load_rlx(&q->ring[(h + i) % RUNQ_SIZE]));   /* rlx: we wrote it */
+                g_prefetch_first(runq_at(q, h + i));
         for (unsigned i = NEAR; i < NEAR + turns; i++)
-                g_prefetch_rest(
-                        (struct g *)load_rlx(&q->ring[(h + i) % RUNQ_SIZE]));   /* rlx: as above */
+                g_prefetch_rest(runq_at(q, h + i));
 }
 
 /* Holder only: takes the older half of a full queue, RUNQ_SIZE / 2, for the global one. False if

@@ -121,7 +121,8 @@ static inline void san_forget(struct stack *s)
 static inline void san_switch(struct stack *from, struct stack *to, bool dies)
 {
 #if RNI_ASAN
-        __sanitizer_start_switch_fiber(dies ? NULL : &from->san_fake, to->floor, (size_t)((char *)to->hi - to->floor));
+        __sanitizer_start_switch_fiber(dies ? NULL : &from->san_fake, to->floor,
+                                       (size_t)((char *)to->hi - to->floor));
 #endif
 #if RNI_TSAN
         if (dies)

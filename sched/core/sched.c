@@ -66,9 +66,11 @@ static bool look_around(struct m *m, unsigned tick, struct g **g)
         if (gq_turn(p)) {
                 if (p->id >= (int)load_rlx(&rni_sched.nprocs))   /* rlx: seen sooner or later */
                         return true;   /* to retire it */
-                if (unlikely(load_rlx(&rni_sched.stack_waiters) != 0))   /* rlx: seen sooner or later */
+                if (unlikely(load_rlx(&rni_sched.stack_waiters) != 0))   /* rlx: seen sooner or
+                                                                          * later */
                         rni_stacks_share(m);
-                *g = load_rlx(&rni_sched.gq_n) ? rni_gq_get_few(p) : NULL;   /* rlx: a hint; the get locks */
+                *g = load_rlx(&rni_sched.gq_n) ? rni_gq_get_few(p) : NULL;   /* rlx: a hint; the get
+                                                                              * locks */
                 if (*g)
                         return false;
         }
@@ -176,7 +178,8 @@ static rni_noinline void switch_without_p(struct m *m, struct g *g)
 
 /* A plain thread waits for itself; an M whose P was taken leaves its G to the scheduler loop's
  * commit, which releases the lock that kept it from waiting for another P. */
-static rni_cold void park_without_p(struct m *m, rni_commit *commit, void *arg, enum wait_reason reason)
+static rni_cold void park_without_p(struct m *m, rni_commit *commit, void *arg,
+                                    enum wait_reason reason)
 {
         struct g *g = m->g;
 
@@ -393,10 +396,12 @@ static rni_noinline bool yield_to_any(struct m *m, struct g *g, struct g **next)
         if (again)   /* that may have been why nobody was picked */
                 *next = pick(m);
         if (!*next && load_rlx(&m->stop) == 0) {   /* rlx: as in pick */
-                bool surplus = m->p->id >=
-                               (int)load_rlx(&rni_sched.nprocs);   /* rlx: seen sooner or later */
+                int id = m->p->id;
+                int n = (int)load_rlx(&rni_sched.nprocs);   /* rlx: seen sooner or later */
+                bool surplus = id >= n;
+                bool more = !surplus && load_rlx(&rni_sched.gq_n) != 0;   /* rlx: a hint */
 
-                *next = !surplus && load_rlx(&rni_sched.gq_n) ? rni_gq_get_few(m->p) : NULL;   /* rlx: a hint */
+                *next = more ? rni_gq_get_few(m->p) : NULL;
                 if (!*next && !surplus)
                         return false;
         }
@@ -504,7 +509,8 @@ _Noreturn void rni_g_exit(intptr_t result)
         if (unlikely(g->flags & GF_MAIN)) {   /* its stack is the process's: it stays */
                 store_rlx(&rni_sched.main_exited, 1);   /* rlx: read when all are idle */
                 m->post = rni_commit_nothing;
-        } else if (RNI_EXIT_DIRECT && next && !next->stack && !((next->flags | g->flags) & GF_SIZED)) {
+        } else if (RNI_EXIT_DIRECT && next && !next->stack &&
+                   !((next->flags | g->flags) & GF_SIZED)) {
                 /* A fresh G takes over the stack, hot as it is: nobody can see g any more, and
                  * nothing of its frames is needed. */
                 next->stack = g->stack;

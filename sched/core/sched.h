@@ -226,9 +226,8 @@ void rni_sysmon_wake(void);
 /* What sysmon should see to has come up. After a light fence. */
 static inline void rni_sysmon_need(void)
 {
-        if (unlikely(load_rlx(&rni_sched.sysmon) != SYSMON_AWAKE))   /* rlx: ordered by the caller's
-                                                                      * light fence and the heavy
-                                                                      * one in doze */
+        if (unlikely(load_rlx(&rni_sched.sysmon) != SYSMON_AWAKE))   /* rlx: ordered by it and the
+                                                                      * heavy one in doze */
                 rni_sysmon_wake();
 }
 
@@ -287,7 +286,8 @@ uint64_t rni_g_count(void);                      /* goroutines that are not dead
 void rni_need_fn(const void *fn);                /* fatal if NULL */
 /* What the runtime itself starts, in the order of the calls, behind who is runnable; at_exit as in
  * rni_spawn_call, or NULL: 0, -EAGAIN. Entered. */
-int rni_spawn_in_turn(struct m *m, const struct rn_call *call, void (*at_exit)(void *, intptr_t), void *arg);
+int rni_spawn_in_turn(struct m *m, const struct rn_call *call, void (*at_exit)(void *, intptr_t),
+                      void *arg);
 /* rn_spawn with something to do at the end: 0, -EAGAIN. Not entered */
 int rni_spawn_call(const struct rn_call *call, void (*at_exit)(void *, intptr_t), void *arg);
 _Noreturn void rni_spawn_refused(void);          /* the panic of who could not spawn. Not entered */

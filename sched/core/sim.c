@@ -3,8 +3,8 @@
  * asked for the run is its host: its stack takes the place of the M's scheduler loop, so a turn of
  * a goroutine is
  *
- *   host: choose G, ctx_switch ==> G ... rni_sim_point, a park or the end ==> host: rni_post,
- *   collect, choose
+ *   host: choose G, ctx_switch ==> G ... rni_sim_point, a park or the end
+ *                              ==> host: rni_post, collect, choose
  *
  * A goroutine gives way only at a point. There the engine collects whom it has readied or started
  * since (they are in the P's run queue, where the ordinary paths put them) and draws who goes on.

@@ -6,8 +6,10 @@
  * The ordinary paths pay nothing for it, since each of them has a slow half that such an M is sent
  * to by the words it has anyway:
  *
- *   m->stop   == STOP_SIM      pick finds nothing: every switch goes to the engine, which stands where the scheduler loop would be (m->g0)
- *   m->retake == RETAKE_SIM    rt_enter and rt_leave come to rni_sim_point: somebody else may run now
+ *   m->stop   == STOP_SIM      pick finds nothing: every switch goes to the engine, which stands
+ *                              where the scheduler loop would be (m->g0)
+ *   m->retake == RETAKE_SIM    rt_enter and rt_leave come to rni_sim_point: somebody else may run
+ *                              now
  *   m->budget == 1             channel fast paths do not count as such, and come there too
  *
  * Invariant: a G of the run (GF_SIM) is in one place: the engine's list, the P's run queue (until

@@ -30,10 +30,14 @@ uint64_t rni_g_count(void)
         AO_t n = rni_sched.g1 != NULL;   /* main, whose exit is counted as any other. A word, as the
                                           * counters are: differences may be below 0 */
 
-        n += load_rlx(&rni_sched.nspawned_no_p) - load_rlx(&rni_sched.nexited_no_p);   /* rlx: an instant's count */
-        for (unsigned i = 0; i < load_acq(&rni_sched.np); i++)   /* acq: pairs with rel in
-                                                                  * rni_procs_init */
-                n += load_rlx(&rni_sched.allp[i]->nspawned) - load_rlx(&rni_sched.allp[i]->nexited);   /* rlx: as above */
+        n += load_rlx(&rni_sched.nspawned_no_p) -   /* rlx: an instant's count */
+             load_rlx(&rni_sched.nexited_no_p);   /* rlx: the same */
+        for (unsigned i = 0; i < load_acq(&rni_sched.np); i++) {   /* acq: pairs with rel in
+                                                                    * rni_procs_init */
+                const struct p *p = rni_sched.allp[i];
+
+                n += load_rlx(&p->nspawned) - load_rlx(&p->nexited);   /* rlx: as above */
+        }
         return n;
 }
 
@@ -285,7 +289,8 @@ int rn_numgoroutine(void)
         const struct m *m = rni_m();
 
         if (unlikely(m->sim != NULL))
-                return (int)(load_rlx(&m->p->nspawned) - load_rlx(&m->p->nexited));   /* rlx: our own thread's */
+                return (int)(load_rlx(&m->p->nspawned) -   /* rlx: our own thread's */
+                             load_rlx(&m->p->nexited));   /* rlx: the same */
         return (int)rni_g_count();
 }
 

@@ -5,12 +5,18 @@
  * whoever has stacks to spare brings them:
  *
  *   a P that is idle          at once: who begins to wait empties its cache
- *   a P that goes idle        rni_idle_p_put empties its cache. Both are under sched.lock, so one of the two sees the other
- *   a P that is held          its holder, when a goroutine ends, when it looks for work, and every 61st pick; sysmon retakes it from C code as if a G
- *                             waited for it, and then it goes idle or to a holder that looks
- *   a thread without a P      puts the stack of a G that ends on the global list, where the waiter may have looked already: the fences below
+ *   a P that goes idle        rni_idle_p_put empties its cache. Both are under sched.lock, so one
+ *                             of the two sees the other
+ *   a P that is held          its holder, when a goroutine ends, when it looks for work, and every
+ *                             61st pick; sysmon retakes it from C code as if a G waited for it,
+ *                             and then it goes idle or to a holder that looks
+ *   a thread without a P      puts the stack of a G that ends on the global list, where the waiter
+ *                             may have looked already: the fences below
  *
- *   ending     stack to the list;           light fence;  reads stack_waiters      waiter    stack_waiters++;  heavy fence;  looks at the list again
+ *        ending                       waiter
+ *        stack to the list            stack_waiters++
+ *        light fence                  heavy fence
+ *        reads stack_waiters          looks at the list again
  *
  * The bug would be a stack that stays in a cache while its P's holder is asleep or never comes back
  * to the scheduler, and all others wait for the waiter; or two waiters that find each other's
@@ -22,6 +28,13 @@
 
 #define sched rni_sched
 
+static void count_waiters(void)
+{
+        unsigned n = (unsigned)sched.stack_queue.n;
+
+        store_rlx(&sched.stack_waiters, n);   /* rlx: ordered by the fences, or under the lock */
+}
+
 /* n stacks have come to where all find them; sched.lock held. */
 static void serve(size_t n)
 {
@@ -30,8 +43,7 @@ static void serve(size_t n)
 
         while (l.n < n && (g = g_list_pop(&sched.stack_queue)) != NULL)
                 g_list_push(&l, g);
-        store_rlx(&sched.stack_waiters,   /* rlx: ordered by the fences, or under the lock */
-                  (unsigned)sched.stack_queue.n);
+        count_waiters();
         rni_gq_put_locked(&l);
 }
 
@@ -59,8 +71,7 @@ rni_cold void rni_wait_for_stack(struct g *g)
         lock_acquire(&sched.lock, RANK_SCHED);
         g->reason = WAIT_STACK;
         g_list_push(&sched.stack_queue, g);
-        store_rlx(&sched.stack_waiters,   /* rlx: ordered by the fences, or under the lock */
-                  (unsigned)sched.stack_queue.n);
+        count_waiters();
         for (struct p *p = sched.idle_p; p; p = p->idle_next)
                 rni_stacks_from(p);
         lock_release(&sched.lock, RANK_SCHED);

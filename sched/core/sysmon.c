@@ -16,7 +16,11 @@
  * its holder fires them in their order, or whom sysmon gives it to. The bug would be that it sleeps
  * though it is needed:
  *
- *   submitter   queue or heap = g;  light fence;  reads nidle_p, keeper_until, then sysmon      sysmon   sysmon = ASLEEP;  heavy fence;  reads queues, heaps, nidle_p, keeper
+ *        submitter                                    sysmon
+ *        queue or heap = g                            sysmon = ASLEEP
+ *        light fence                                  heavy fence
+ *        reads nidle_p, keeper_until,                 reads queues, heaps, nidle_p, keeper
+ *        then sysmon
  *
  * The same pattern as going idle: a read before the fence's point X has its store before X too, and
  * sysmon sees it; one after X sees ASLEEP and wakes it. While an M spins it is not told: who spins
@@ -65,10 +69,9 @@ static bool kept(void)
  * have. */
 static bool work_waits(int64_t now)
 {
-        return load_rlx(&sched.stack_waiters) != 0 ||   /* rlx: ordered by the fences, as the
-                                                         * next */
-                (load_rlx(&sched.nidle_p) == 0 &&   /* rlx: see above */
-                 (rni_work_anywhere() || rni_earliest_deadline() <= now));
+        return load_rlx(&sched.stack_waiters) != 0 ||   /* rlx: ordered by the fences */
+               (load_rlx(&sched.nidle_p) == 0 &&   /* rlx: the same */
+                (rni_work_anywhere() || rni_earliest_deadline() <= now));
 }
 
 /* A P is idle, but no M that would keep the deadline. */
@@ -93,7 +96,9 @@ static bool needed(int64_t now)
 /* When we shall be needed if nothing happens. */
 static int64_t needed_from(void)
 {
-        return load_rlx(&sched.nidle_p) == 0 || !kept() ? rni_earliest_deadline() : TIMER_NEVER;   /* rlx: ordered by the fences */
+        bool ours = load_rlx(&sched.nidle_p) == 0 || !kept();   /* rlx: ordered by the fences */
+
+        return ours ? rni_earliest_deadline() : TIMER_NEVER;
 }
 
 /* -- timers and events that nobody sees to -- */
@@ -157,7 +162,8 @@ static unsigned count_computing(int64_t now)
         m = sched.all_m;
         lock_release(&sched.lock, RANK_SCHED);
         for (; m; m = m->all_next)
-                if (m->tid != 0 && load_rlx(&m->retake) == RETAKE_GONE && load_acq(&m->in_rt) == 0)   /* rlx, acq: hints; pairs with rel in rt_leave */
+                if (m->tid != 0 && load_rlx(&m->retake) == RETAKE_GONE &&   /* rlx: a hint */
+                    load_acq(&m->in_rt) == 0)   /* acq: a hint; pairs with rel in rt_leave */
                         n += has_computed(m, now);
         return n;
 }
@@ -186,8 +192,10 @@ static bool may_compute(struct look *l)
  * all. */
 static bool in_the_way(const struct p *p, int64_t now)
 {
-        return !rni_runq_empty(&p->runq) || load_acq(&sched.gq_n) || rni_timers_min(&p->timers) <= now ||   /* acq: pairs with rel in rni_gq_put */
-                load_rlx(&sched.stack_waiters) != 0;   /* rlx: seen sooner or later */
+        return !rni_runq_empty(&p->runq) ||
+               load_acq(&sched.gq_n) ||   /* acq: pairs with rel in rni_gq_put */
+               rni_timers_min(&p->timers) <= now ||
+               load_rlx(&sched.stack_waiters) != 0;   /* rlx: seen sooner or later */
 }
 
 static void look_again(const struct watch *w, struct look *l)
@@ -247,10 +255,12 @@ static struct look look(int64_t now, int64_t planned)
 {
         struct look l = { .now = now, .late = late(now, planned), .next_due = TIMER_NEVER };
 
-        for (unsigned i = 0;
-             i < load_acq(&sched.np) && work_waits(now); i++)   /* acq: pairs with rel in
-                                                                 * rni_procs_init */
+        for (unsigned i = 0; i < load_acq(&sched.np); i++) {   /* acq: pairs with rel in
+                                                                * rni_procs_init */
+                if (!work_waits(now))
+                        break;
                 look_at(sched.allp[i], &l);
+        }
         return l;
 }
 

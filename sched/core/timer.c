@@ -12,8 +12,9 @@ enum { ARITY = 4, FIRST_CAP = 64, SWEEP_MIN = 32 };
 
 static void set_min(struct timers *t)
 {
-        store_rel(&t->min_when,   /* rel: pairs with acq in rni_timers_min */
-                  t->n ? t->heap[0].when : TIMER_NEVER);
+        int64_t min = t->n ? t->heap[0].when : TIMER_NEVER;
+
+        store_rel(&t->min_when, min);   /* rel: pairs with acq in rni_timers_min */
 }
 
 static struct timer *timer_of(const struct timer_entry *e)
@@ -129,9 +130,10 @@ void rni_timers_add(struct timers *t, struct g *g, int64_t when)
 {
         lock_acquire(&t->lock, RANK_TIMERS);
         g->u.run.timers = t;
-        push(t, (struct timer_entry){ when, (uintptr_t)g,
-                                      load_rlx(&g->claim) });   /* rlx: g is ours until the lock is
-                                                                 * released */
+        push(t, (struct timer_entry){
+                when, (uintptr_t)g,
+                load_rlx(&g->claim)   /* rlx: g is ours until the lock is released */
+        });
         set_min(t);
         lock_release(&t->lock, RANK_TIMERS);
 }
@@ -149,9 +151,8 @@ void rni_timers_start(struct timers *h, struct timer *t, int64_t when)
 static bool entry_live(const struct timer_entry *e)
 {
         return e->who & 1 ||
-               (!is_void(e) &&
-                load_rlx(&g_of(e)->claim) == e->wait);   /* rlx: a hint; the CAS in rni_timers_due
-                                                          * decides */
+               (!is_void(e) && load_rlx(&g_of(e)->claim) == e->wait);   /* rlx: a hint; the CAS in
+                                                                         * rni_timers_due decides */
 }
 
 static size_t sweep_locked(struct timers *t)
@@ -189,9 +190,9 @@ bool rni_timer_stop(struct timer *t)
 {
         struct timers *h;
 
+        /* NULL: rni_timers_due, if it had t, is over with it. */
         while ((h = (struct timers *)load_acq(&t->home)) != NULL) {   /* acq: pairs with rel in
-                                                                       * rni_timers_due: it is over
-                                                                       * with t */
+                                                                       * rni_timers_due */
                 bool here;
 
                 lock_acquire(&h->lock, RANK_TIMERS);

@@ -8,10 +8,10 @@
  * moved the claim word on; its entry dies lazily, when it comes up or when a quarter of the heap is
  * stale.
  *
- *        add (commit of a timed park)        due: CAS claim wait -> wait|1 succeeds
- *   none ----------------------------> live -------------------------------------> fired (ready)
- *                                       |  g woken by something else: claim moves on
- *                                       '-----------------------------------------> stale --sweep or due--> none
+ *       add (commit of a timed park)      due: CAS claim wait -> wait|1 succeeds
+ *   none --------------------------> live -----------------------------------------> fired (ready)
+ *                                     |  g woken by something else: claim moves on
+ *                                     '-----------------------------> stale --sweep or due--> none
  *
  * The bug would be: a late timer wakes g from its next wait. It cannot: the claim word of each wait
  * is new (sched/core/g.h), the CAS names the old one.

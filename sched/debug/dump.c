@@ -39,8 +39,8 @@ static const char *state_text(const struct g *g, unsigned state)
 /* Goroutine 1 has left its stack for good when main called rn_exit. */
 static bool has_frames(const struct g *g)
 {
-        return g->stack && !(g == rni_sched.g1 &&
-                             load_rlx(&rni_sched.main_exited));   /* rlx: the world stands still */
+        return g->stack &&
+               !(g == rni_sched.g1 && load_rlx(&rni_sched.main_exited));   /* rlx: nobody runs */
 }
 
 static void print_head(struct rni_out *o, const struct g *g, unsigned state)

@@ -50,7 +50,8 @@ static bool file_address(const struct sym_object *o, uint64_t offset, uintptr_t 
 
                 if (!p)
                         break;
-                if (p->p_type != PT_LOAD || !(p->p_flags & PF_X) || offset < (p->p_offset & ~(uint64_t)(rni_page - 1)) ||
+                if (p->p_type != PT_LOAD || !(p->p_flags & PF_X) ||
+                    offset < (p->p_offset & ~(uint64_t)(rni_page - 1)) ||
                     offset >= p->p_offset + p->p_filesz)
                         continue;
                 *addr = (uintptr_t)(offset - p->p_offset + p->p_vaddr);
@@ -61,9 +62,9 @@ static bool file_address(const struct sym_object *o, uint64_t offset, uintptr_t 
 
 static const ElfW(Shdr) *section(const struct sym_object *o, const ElfW(Ehdr) *h, unsigned i)
 {
-        return i < h->e_shnum && h->e_shentsize == sizeof(ElfW(Shdr))
-                       ? element(o, h->e_shoff, i, sizeof(ElfW(Shdr)))
-                       : NULL;
+        bool there = i < h->e_shnum && h->e_shentsize == sizeof(ElfW(Shdr));
+
+        return there ? element(o, h->e_shoff, i, sizeof(ElfW(Shdr))) : NULL;
 }
 
 static bool is_function(const ElfW(Sym) *y)
@@ -105,9 +106,8 @@ static void copy_name(const struct sym_object *o, const ElfW(Shdr) *strings, siz
 
         if (!s)
                 return;
-        for (; n < SYM_NAME - 1 && at < strings->sh_size && s[at] != 0 && (s[at] != '.' || n == 0);
-             at++)
-                name[n++] = s[at];
+        while (n < SYM_NAME - 1 && at < strings->sh_size && s[at] != 0 && (s[at] != '.' || n == 0))
+                name[n++] = s[at++];
         name[n] = 0;
 }
 
@@ -138,7 +138,8 @@ static bool name_from(const struct sym_object *o, unsigned type, struct sym *y)
 
 /* at: an address in m that is code. What else m shows may be none: an emulator's mappings are not
  * the segments. */
-static bool open_file(struct sym_object *o, const char *path, const struct rni_mapping *m, uintptr_t at)
+static bool open_file(struct sym_object *o, const char *path, const struct rni_mapping *m,
+                      uintptr_t at)
 {
         size_t head = m->head_size < HEAD ? m->head_size : HEAD;
         uintptr_t addr;
@@ -160,7 +161,9 @@ static bool open_file(struct sym_object *o, const char *path, const struct rni_m
  * whether it is that. */
 static void open_object(struct sym_object *o, const struct rni_mapping *m, uintptr_t at)
 {
-        *o = (struct sym_object){ .start = m->start, .end = m->end, .bias = (uintptr_t)(m->start - m->offset) };
+        *o = (struct sym_object){
+                .start = m->start, .end = m->end, .bias = (uintptr_t)(m->start - m->offset)
+        };
         memcpy(o->path, m->path, sizeof o->path);
         if (!open_file(o, m->path, m, at) && m->head)
                 open_file(o, "/proc/self/exe", m, at);

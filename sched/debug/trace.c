@@ -261,13 +261,16 @@ void rni_trace_place(struct tracer *t, struct rni_out *o, const char *call, cons
                      unsigned n)
 {
         const struct sym *y;
+        const char *name = call;
         unsigned i = 0;
 
         while (i < n && !is_public(t, pc[i]))
                 i++;
         while (i + 1 < n && is_public(t, pc[i + 1]))
                 i++;
-        rni_out_fmt(o, "%s", call ? call : i < n ? name_of(rni_symbols_find(&t->symbols, pc[i] - 1)) : "the library");
+        if (!name)
+                name = i < n ? name_of(rni_symbols_find(&t->symbols, pc[i] - 1)) : "the library";
+        rni_out_fmt(o, "%s", name);
         if (i + 1 >= n)
                 return;
         y = rni_symbols_find(&t->symbols, pc[i + 1] - 1);

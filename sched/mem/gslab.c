@@ -272,7 +272,8 @@ static size_t take(void **out, size_t n, size_t unbound, size_t stacks, bool *ag
         n = *again ? 0 : allowed(n, have, unbound, stacks);
         for (; k < n; k++) {
                 size_t i = have + k;
-        if (i % CHUNK_SLOTS == 0 && load_rlx(&chunk[i / CHUNK_SLOTS]) == 0 &&   /* under the lock */
+                if (i % CHUNK_SLOTS == 0 &&
+                    load_rlx(&chunk[i / CHUNK_SLOTS]) == 0 &&   /* under the lock */
                     !add_chunk(i / CHUNK_SLOTS))
                         break;
                 out[k] = slot(i);

@@ -66,10 +66,9 @@ unsigned rni_guard_kind(void)
 
 static size_t budget(void)
 {
-        if (load_rlx(&maps_budget) == 0)                        /* whoever asks gets the same
-                                                                 * answer */
-                store_rlx(&maps_budget, rni_vm_max_maps() / 4); /* the same for everybody */
-        return load_rlx(&maps_budget);                          /* the same for everybody */
+        if (load_rlx(&maps_budget) == 0)   /* whoever asks gets the same answer */
+                store_rlx(&maps_budget, rni_vm_max_maps() / 4);   /* the same for everybody */
+        return load_rlx(&maps_budget);   /* the same for everybody */
 }
 
 static bool protect_one(void *lo)

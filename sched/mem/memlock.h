@@ -11,9 +11,8 @@ enum { MEMLOCK_FREE, MEMLOCK_HELD, MEMLOCK_WAITED, MEMLOCK_SPIN = 100 };
 
 static inline bool memlock_try(a32 *l, unsigned as)
 {
-        return load_rlx(l) == MEMLOCK_FREE &&                   /* a hint: saves the cas */
-               cas_acq(l, MEMLOCK_FREE, as);                    /* acq: pairs with rel in
-                                                                 * memlock_drop */
+        return load_rlx(l) == MEMLOCK_FREE &&   /* a hint: saves the cas */
+               cas_acq(l, MEMLOCK_FREE, as);   /* acq: pairs with rel in memlock_drop */
 }
 
 static rni_noinline void memlock_wait(a32 *l)
@@ -23,8 +22,8 @@ static rni_noinline void memlock_wait(a32 *l)
                         return;
                 cpu_relax();
         }
-        while (!memlock_try(l, MEMLOCK_WAITED))                 /* who slept cannot know that it was
-                                                                 * the only one */
+        /* who slept cannot know that it was the only one */
+        while (!memlock_try(l, MEMLOCK_WAITED))
                 if (load_rlx(l) == MEMLOCK_WAITED ||   /* futex looks again */
                     cas(l, MEMLOCK_HELD, MEMLOCK_WAITED))
                         rni_futex_wait(l, MEMLOCK_WAITED);

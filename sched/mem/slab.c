@@ -317,8 +317,8 @@ static size_t refill(struct stack_run *r, struct slot *v, size_t n)
 static struct stack *header(const struct slot *v)
 {
         char *lo = slot_lo(v->slab, v->index);
-        struct stack *s = rni_slot_header(rni_slot_header_at(lo, slot_size, v->index), lo, slot_size,
-                                          kind_of(v->slab, v->index));
+        struct stack *s = rni_slot_header(rni_slot_header_at(lo, slot_size, v->index),
+                                          lo, slot_size, kind_of(v->slab, v->index));
 
         s->slab = v->slab;
         s->index = v->index;

@@ -225,8 +225,8 @@ bool rni_stack_trim(bool unused)
         bool more;
         size_t n;
 
-        if (likely(load_rlx(&list_n) <= (unused && !RNI_TSAN ? 0 : LIST_MOST)))         /* a hint: the next one looks again */
-                return false;
+        if (likely(load_rlx(&list_n) <= (unused && !RNI_TSAN ? 0 : LIST_MOST)))   /* a hint */
+                return false;   /* the next one looks again */
         now = load_rlx(&trims);                 /* a hint: the cas decides */
         if (now % 2 != 0 || !cas(&trims, now, now + 1))
                 return false;
@@ -248,8 +248,8 @@ size_t rni_stack_surplus(void)
 /* Neither the list nor a slab had any: and none was between the two since `before`? */
 static bool none_left(unsigned before)
 {
-        for (unsigned tries = 1;
-             load_acq(&trims) % 2 != 0; tries++)   /* acq: pairs with rel in rni_stack_trim */
+        for (unsigned tries = 1; load_acq(&trims) % 2 != 0; tries++)   /* acq: pairs with rel in
+                                                                        * rni_stack_trim */
                 rni_cpu_wait(tries);
         return load_rlx(&trims) == before;      /* ordered by the locks taken since */
 }

@@ -190,7 +190,8 @@ struct memory { uint64_t left, limit; };
 
 /* File pages that nobody used for a while are in the usage, but the kernel takes them back before
  * it refuses anything. */
-static void visit_memory(struct rni_groups *room, const char *root, const char *dir, bool v2, void *arg)
+static void visit_memory(struct rni_groups *room, const char *root, const char *dir, bool v2,
+                         void *arg)
 {
         struct memory *m = arg;
         uint64_t limit, usage, cold = 0, left;

@@ -97,8 +97,9 @@ static a32 poke = (unsigned)-1;         /* the eventfd, which is never full */
 
 #define ERROR(e) { #e, e }
 static const struct { const char *name; int value; } errors[] = {
-        ERROR(ENOMEM), ERROR(EINVAL), ERROR(EPERM), ERROR(EAGAIN), ERROR(EINTR), ERROR(ENOSYS), ERROR(EMFILE), ERROR(ENFILE),
-        ERROR(ENOSPC), ERROR(ENOENT), ERROR(EIO), ERROR(EOPNOTSUPP), ERROR(ENOBUFS), ERROR(EADDRINUSE), ERROR(ECONNABORTED),
+        ERROR(ENOMEM), ERROR(EINVAL), ERROR(EPERM), ERROR(EAGAIN), ERROR(EINTR), ERROR(ENOSYS),
+        ERROR(EMFILE), ERROR(ENFILE), ERROR(ENOSPC), ERROR(ENOENT), ERROR(EIO), ERROR(EOPNOTSUPP),
+        ERROR(ENOBUFS), ERROR(EADDRINUSE), ERROR(ECONNABORTED),
         ERROR(EADDRNOTAVAIL), ERROR(ECONNREFUSED), ERROR(ECONNRESET), ERROR(EPIPE),
         ERROR(EAI_AGAIN), ERROR(EAI_MEMORY), ERROR(EAI_SYSTEM), { "LATE", 1 },
 };
@@ -375,16 +376,23 @@ static enum kind kind_of_ctl(long op)
         return op == 1 ? EPOLL_ADD : NONE;      /* EPOLL_CTL_ADD */
 }
 
+static enum kind kind_of_barrier(long command)
+{
+        return command == MEMBARRIER_CMD_PRIVATE_EXPEDITED ? BARRIER : BARRIER_ASK;
+}
+
 static enum kind kind_of_rw(long fd, enum kind k)
 {
-        return (unsigned)fd == load_rlx(&poke) ? NONE : k == WRITE && fd == 2 ? PRINT : k;   /* rlx: alone */
+        if ((unsigned)fd == load_rlx(&poke))   /* rlx: alone */
+                return NONE;
+        return k == WRITE && fd == 2 ? PRINT : k;
 }
 
 static enum kind kind_of(long nr, const long *a)
 {
         switch (nr) {
         case SYS_futex:              return kind_of_futex(a[1]);
-        case SYS_membarrier:         return a[0] == MEMBARRIER_CMD_PRIVATE_EXPEDITED ? BARRIER : BARRIER_ASK;
+        case SYS_membarrier:         return kind_of_barrier(a[0]);
         case SYS_madvise:            return kind_of_advice(a[2]);
         case SYS_process_madvise:    return kind_of_advice(a[3]);
         case SYS_mprotect:           return MPROTECT;

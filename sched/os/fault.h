@@ -5,8 +5,11 @@
  * becomes that of ours, and a struct or a member of the same name stays what it is. Invariant: no
  * file but fault.c calls one of them directly (tests/faults/complete.sh looks at the objects).
  *
- * RUNNEL_FAULT=KIND:N[+][:ERROR][,...]   the N-th call of KIND fails, or all from it on; ERROR is one of the kind's, otherwise its first (EINTR+: every other call)
- * RUNNEL_FAULT_COUNTS=FILE               FILE is made a table of struct fault_count, right at any time, however the process ends
+ * RUNNEL_FAULT=KIND:N[+][:ERROR][,...]   the N-th call of KIND fails, or all from it on; ERROR is
+ *                                        one of the kind's, otherwise its first (EINTR+: every
+ *                                        other call)
+ * RUNNEL_FAULT_COUNTS=FILE               FILE is made a table of struct fault_count, right at any
+ *                                        time, however the process ends
  * At the end of the process the calls of each kind in RUNNEL_FAULT are told on descriptor 2. */
 #ifndef RNI_OS_FAULT_H
 #define RNI_OS_FAULT_H

@@ -125,8 +125,8 @@ ssize_t rni_os_write(enum rni_fd_kind kind, int fd, const void *buf, size_t n)
         if (n > MOST)
                 n = MOST;
         if (kind >= RNI_FD_SOCKET)
-                return sys_again(SYS_sendto, fd, rni_ptr(buf), (long)n, MSG_NOSIGNAL | MSG_DONTWAIT,
-                                 0, 0);
+                return sys_again(SYS_sendto, fd, rni_ptr(buf), (long)n,
+                                 MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0);
         if (kind == RNI_FD_PIPE)
                 return write_pipe(fd, buf, n);
         return sys_again(SYS_write, fd, rni_ptr(buf), (long)n, 0, 0, 0);
@@ -191,8 +191,8 @@ int rni_os_connect_error(int fd)
 
 int rni_os_socket(int family, int type, int protocol)
 {
-        return (int)rni_sys(SYS_socket, family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol, 0, 0,
-                            0);
+        return (int)rni_sys(SYS_socket, family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol,
+                            0, 0, 0);
 }
 
 int rni_os_bind(int fd, const struct sockaddr *addr, socklen_t len)

@@ -37,7 +37,8 @@ static rni_cold void fence_otherwise(void)
                         struct rni_out o;
 
                         rni_out_init(&o, 2);
-                        rni_out_fmt(&o, "fatal error: runnel: membarrier failed with error %ld: was it forbidden after the start?\n", -r);
+                        rni_out_fmt(&o, "fatal error: runnel: membarrier failed with error %ld: "
+                                    "was it forbidden after the start?\n", -r);
                         rni_out_flush(&o);
                         rni_os_exit(2);
                 }

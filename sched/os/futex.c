@@ -10,8 +10,8 @@ static long wait_until(const a32 *w, unsigned expect, int64_t t)
         /* this call's, whatever the C library's is */
         struct { long sec, nsec; } ts = { (long)(t / 1000000000), (long)(t % 1000000000) };
 
-        return rni_sys(SYS_futex, rni_ptr(w), FUTEX_WAIT_BITSET_PRIVATE, (long)expect, rni_ptr(&ts), 0,
-                       (long)FUTEX_BITSET_MATCH_ANY);
+        return rni_sys(SYS_futex, rni_ptr(w), FUTEX_WAIT_BITSET_PRIVATE, (long)expect, rni_ptr(&ts),
+                       0, (long)FUTEX_BITSET_MATCH_ANY);
 }
 
 void rni_futex_wait(const a32 *w, unsigned expect)

@@ -79,7 +79,9 @@ bool rni_map_find(uintptr_t addr, struct rni_mapping *m)
         rni_lines_close(&file);
         if (!found)
                 return false;
-        *m = (struct rni_mapping){ .start = (uintptr_t)l.start, .end = (uintptr_t)l.end, .offset = l.offset };
+        *m = (struct rni_mapping){
+                .start = (uintptr_t)l.start, .end = (uintptr_t)l.end, .offset = l.offset
+        };
         if (l.inode != 0 && l.inode == head.inode && l.device == head.device) {
                 m->head = (const char *)(uintptr_t)head.start;
                 m->head_size = (size_t)(head.end - head.start);

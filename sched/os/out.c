@@ -103,8 +103,12 @@ void rni_out_fmt(struct rni_out *o, const char *fmt, ...)
                 case 'c': put(o, &(char){ (char)va_arg(ap, int) }, 1); break;
                 case 'p': put_pointer(o, va_arg(ap, const void *)); break;
                 case 'd': put_signed(o, wide ? va_arg(ap, long) : va_arg(ap, int)); break;
-                case 'u': put_number(o, wide ? va_arg(ap, unsigned long) : va_arg(ap, unsigned), 10); break;
-                case 'x': put_number(o, wide ? va_arg(ap, unsigned long) : va_arg(ap, unsigned), 16); break;
+                case 'u':
+                        put_number(o, wide ? va_arg(ap, unsigned long) : va_arg(ap, unsigned), 10);
+                        break;
+                case 'x':
+                        put_number(o, wide ? va_arg(ap, unsigned long) : va_arg(ap, unsigned), 16);
+                        break;
                 default:  put(o, fmt - 1, 1); break;
                 }
         }
@@ -118,7 +122,7 @@ void rni_os_exit(int status)
 
         __gcov_dump();
 #endif
-        rni_sys(SYS_exit_group, status, 0, 0, 0, 0, 0);   /* not _exit, which sanitizers make
-                                                           * wait */
+        /* not _exit, which sanitizers make wait */
+        rni_sys(SYS_exit_group, status, 0, 0, 0, 0, 0);
         __builtin_unreachable();
 }

@@ -11,8 +11,9 @@
 _Static_assert(sizeof(struct rni_event) == sizeof(struct epoll_event), "ours is the kernel's");
 _Static_assert(offsetof(struct rni_event, data) == offsetof(struct epoll_event, data),
                "ours is the kernel's");
-_Static_assert((int)RNI_EV_IN == EPOLLIN && (int)RNI_EV_PRI == EPOLLPRI && (int)RNI_EV_OUT == EPOLLOUT &&
-               (int)RNI_EV_ERR == EPOLLERR && (int)RNI_EV_HUP == EPOLLHUP && (int)RNI_EV_RDHUP == EPOLLRDHUP,
+_Static_assert((int)RNI_EV_IN == EPOLLIN && (int)RNI_EV_PRI == EPOLLPRI &&
+               (int)RNI_EV_OUT == EPOLLOUT && (int)RNI_EV_ERR == EPOLLERR &&
+               (int)RNI_EV_HUP == EPOLLHUP && (int)RNI_EV_RDHUP == EPOLLRDHUP,
                "ours are the kernel's");
 
 #ifndef SYS_epoll_pwait2

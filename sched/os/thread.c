@@ -221,12 +221,12 @@ int rni_thread_altstack(void)
                 return -ENOMEM;
         r = rni_vm_guard_mprotect(p, rni_page);
         if (r == 0)
-                r = rni_thread_on_exit(altstack_end, p);        /* first, for it may be refused;
-                                                                 * until then nothing is noted */
+                r = rni_thread_on_exit(altstack_end, p);   /* first, for it may be refused; until
+                                                            * then nothing is noted */
         if (r != 0)
                 rni_vm_free(p, rni_page + size);
-        else
-                sigaltstack(&(stack_t){ .ss_sp = p + rni_page, .ss_size = size }, NULL);        /* none is active, and it is large enough */
+        else   /* none is active, and it is large enough */
+                sigaltstack(&(stack_t){ .ss_sp = p + rni_page, .ss_size = size }, NULL);
         errno = keep;
         return r;
 }
@@ -259,8 +259,8 @@ static size_t count_links(void)
 {
         struct stat st;
         int keep = errno;
-        size_t n = stat("/proc/self/task", &st) == 0 && st.st_nlink > 2 ? (size_t)st.st_nlink - 2
-                                                                        : 0;
+        bool known = stat("/proc/self/task", &st) == 0 && st.st_nlink > 2;
+        size_t n = known ? (size_t)st.st_nlink - 2 : 0;
 
         errno = keep;
         return n;
@@ -291,8 +291,8 @@ size_t rni_task_count(void)
 
 int64_t rni_thread_cpu(int tid)
 {
-        clockid_t id = (clockid_t)(~(unsigned)tid << 3 | 6);    /* the kernel's encoding of "this
-                                                                 * thread's processor time" */
+        /* the kernel's encoding of "this thread's processor time" */
+        clockid_t id = (clockid_t)(~(unsigned)tid << 3 | 6);
         struct timespec ts;
         int keep = errno, r = clock_gettime(id, &ts);
 

@@ -43,8 +43,7 @@ void rni_vm_init(void)
         rni_page = (size_t)sysconf(_SC_PAGESIZE);
         advice_counts = madvise(NULL, 0, -1) != 0;
         errno = keep;
-        if (rni_tool_on_valgrind())             /* it warns about a system call that it does not
-                                                 * know */
+        if (rni_tool_on_valgrind())   /* it warns about a system call that it does not know */
                 store_rlx(&self_pidfd, (unsigned)PIDFD_NONE);   /* before there is a second
                                                                  * thread */
 }
@@ -88,10 +87,10 @@ void rni_vm_drop(void *p, size_t size)
 
 int rni_vm_guard_light(void *p, size_t size)
 {
-        long r = advice_counts
-                         ? rni_sys(SYS_madvise, rni_ptr(p), (long)size, MADV_GUARD_INSTALL, 0, 0, 0)
-                         : -EINVAL;
+        long r = -EINVAL;
 
+        if (advice_counts)
+                r = rni_sys(SYS_madvise, rni_ptr(p), (long)size, MADV_GUARD_INSTALL, 0, 0, 0);
         return (int)r;
 }
 
@@ -112,7 +111,8 @@ static bool next_pidfd(unsigned refused)
                 unsigned next = fd >= 0 ? (unsigned)fd : (unsigned)PIDFD_NONE;
                 if (!cas(&self_pidfd, refused, next) && fd >= 0)
                         rni_sys(SYS_close, fd, 0, 0, 0, 0, 0);
-                return load_rlx(&self_pidfd) != (unsigned)PIDFD_NONE;   /* any value serves: it only names us */
+                return load_rlx(&self_pidfd) != (unsigned)PIDFD_NONE;   /* any value serves: it only
+                                                                         * names us */
         }
         return false;
 }
@@ -124,8 +124,7 @@ static size_t advise_vectors(struct iovec *v, size_t n, int advice)
         size_t done = 0;
 
         while (n > 0) {
-                unsigned fd = load_rlx(&self_pidfd);            /* any value serves: it only names
-                                                                 * us */
+                unsigned fd = load_rlx(&self_pidfd);   /* any value serves: it only names us */
                 long r;
                 if (fd == (unsigned)PIDFD_NONE)
                         return done;
