@@ -133,6 +133,8 @@ FNR == 1 {
 
 {
         lines = FNR
+        if (length($0) > 100)
+                complain("longer than 100 columns")
         if (path ~ /\.S$/) {
                 if ($0 ~ /^[ \t]*#[ \t]*include/) check_include($0)
                 next

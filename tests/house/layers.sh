@@ -7,7 +7,7 @@
 #     only, tests/unit what it likes
 #   - only sched/os talks to the operating system
 #   - an atomic operation that is not a full barrier, and every fence, has a comment on its own line
-#   - the first line is the SPDX line, no file is longer than 700 lines
+#   - the first line is the SPDX line, no line is longer than 100 columns, no file than 700 lines
 # First a small tree with one breach of each kind is checked: rules that find nothing there prove
 # nothing here.
 set -u
@@ -195,6 +195,13 @@ for call in 'load_acq(&x)' 'store_rel(&x, 1)' 'load_rlx(&x)' 'store_rlx(&x, 1)' 
 static int f(void) { return $call; }
 F
 done
+wrong 'a line of 101 columns' chan/x.c 'longer than 100 columns' <<F
+/* $(seq -s '' 10000 11000 | cut -c 1-95) */
+F
+put chan/x.c <<F
+/* $(seq -s '' 10000 11000 | cut -c 1-94) */
+F
+clean 'a line of 100 columns'
 wrong 'a file of 701 lines' chan/x.c 'longer than 700' <<F
 $(seq 700 | sed 's/.*/int x&;/')
 F
