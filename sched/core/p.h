@@ -22,7 +22,8 @@ struct watch {
         struct m *m;                   /* NULL: nobody, or inside the runtime */
         unsigned tick;
         int64_t cpu;                   /* of m's thread */
-        int64_t since;                 /* when m was first seen in this slice */
+        int64_t due;                   /* when its slice ends, if others wait then */
+        bool longer;                   /* that is not the first end of it: too many computed */
 };
 
 struct p {

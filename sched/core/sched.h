@@ -33,6 +33,7 @@ struct sched {
         struct m *dead_m;               /* those whose threads have ended, for new ones */
         unsigned nm, nidle_m;           /* Ms that exist; of them idle */
         unsigned max_m;                 /* more would be fatal; set at boot */
+        unsigned compute_least;         /* so many Ms may compute without a P; set at boot */
         bool sysmon_fires;              /* sysmon has timers in its hands */
         unsigned nforeign;              /* plain threads that have called us and live */
         unsigned nforeign_parked;       /* of them parked without a deadline */

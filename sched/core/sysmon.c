@@ -32,8 +32,9 @@
  * An M asleep in the kernel (its thread's processor time stands still from one look to the next,
  * and the kernel says it sleeps) loses its P at once: the nap is SHORTEST after that, and grows to
  * LONGEST while nothing is found. One that computes keeps it for SLICE, to the end of which a nap
- * is cut, and no more than max(4, 2 * MAXPROCS) may compute without a P: the next one keeps it
- * until one of those comes back. */
+ * is cut. While max(4, 2 * MAXPROCS) or more compute without a P, the slice of the next one is
+ * longer, by another SLICE for each that is too many: a crowd of loops gets its threads slowly, and
+ * yet nobody who waits beside them waits for ever. */
 #include "sched/core/boot.h"
 #include "sched/core/netpoll.h"
 #include "sched/core/sched.h"
@@ -48,7 +49,7 @@
 #define LATE_MOST (SLICE - LONGEST / 4)   /* of what we are late, a slice is no shorter for more:
                                            * who has just begun gets on a little */
 
-enum { SAME = 50, QUIET = 4, COMPUTE_LEAST = 4 };
+enum { SAME = 50, QUIET = 4 };
 enum { STACK = 256 * 1024 };
 
 static struct m self;   /* entered, without a P, for ever */
@@ -178,14 +179,17 @@ struct look {
         int64_t next_due;              /* the first slice that ends after now */
 };
 
-static bool may_compute(struct look *l)
+/* With one more; 0: it may. */
+static unsigned too_many(struct look *l)
 {
         unsigned most = 2 * load_rlx(&sched.nprocs);   /* rlx: a number */
 
+        if (most < sched.compute_least)
+                most = sched.compute_least;
         if (!l->counted)
                 l->computing = count_computing(l->now);
         l->counted = true;
-        return l->computing < (most > COMPUTE_LEAST ? most : COMPUTE_LEAST);
+        return l->computing < most ? 0 : l->computing + 1 - most;
 }
 
 /* Would p's goroutine keep others from running if it went on? A sleeping one wastes the P for
@@ -200,8 +204,21 @@ static bool in_the_way(const struct p *p, int64_t now)
 
 static void look_again(const struct watch *w, struct look *l)
 {
-        if (w->since + SLICE < l->next_due)
-                l->next_due = w->since + SLICE;
+        if (w->due < l->next_due)
+                l->next_due = w->due;
+}
+
+/* The slice is over, and others wait. */
+static bool lengthened(struct watch *w, struct look *l)
+{
+        unsigned n = w->longer ? 0 : too_many(l);
+
+        if (n == 0)
+                return false;
+        w->longer = true;
+        w->due = l->now + n * SLICE;
+        look_again(w, l);
+        return true;
 }
 
 static bool is_due(struct p *p, struct m *m, struct look *l)
@@ -214,8 +231,8 @@ static bool is_due(struct p *p, struct m *m, struct look *l)
                 l->found_asleep = true;
                 return true;
         }
-        if (l->now - w->since >= SLICE)
-                return in_the_way(p, l->now) && may_compute(l);
+        if (l->now >= w->due)
+                return in_the_way(p, l->now) && !lengthened(w, l);
         look_again(w, l);
         return false;
 }
@@ -229,7 +246,8 @@ static void look_at(struct p *p, struct look *l)
         if (!m || load_acq(&m->in_rt))   /* acq: a hint; pairs with rel in rt_leave */
                 return;
         if (w->m != m || w->tick != tick) {
-                *w = (struct watch){ m, tick, rni_thread_cpu(m->tid), l->now - l->late };
+                *w = (struct watch){ .m = m, .tick = tick, .cpu = rni_thread_cpu(m->tid),
+                                     .due = l->now - l->late + SLICE };
                 look_again(w, l);
                 return;
         }
