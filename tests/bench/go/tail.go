@@ -22,6 +22,7 @@ const (
 var sample [samples]time.Duration
 var stop atomic.Bool
 var ran atomic.Int64
+var round, holding atomic.Int64 // held: which wake-up it is; how many holders have begun, of all
 
 func printTail(name string, n int) {
 	slices.Sort(sample[:n])
@@ -61,6 +62,16 @@ func keepIt(polite bool, n int) {
 	}
 }
 
+// Takes the time at which it was sent something.
+func woken(c <-chan time.Time, done chan<- struct{}, n int) {
+	for i := 0; i < n; i++ {
+		sent := <-c
+		sample[i] = time.Since(sent)
+		ran.Store(int64(i + 1))
+		done <- struct{}{}
+	}
+}
+
 // n wake-ups, with a rest before each, beside twice as many others as there are processors.
 func wake(name string, other func(), giveWay bool, n int) {
 	c, done := make(chan time.Time), make(chan struct{})
@@ -68,14 +79,7 @@ func wake(name string, other func(), giveWay bool, n int) {
 	for i := 0; other != nil && i < 2*runtime.GOMAXPROCS(0); i++ {
 		wg.Go(other)
 	}
-	go func() {
-		for i := 0; i < n; i++ {
-			sent := <-c
-			sample[i] = time.Since(sent)
-			ran.Store(int64(i + 1))
-			done <- struct{}{}
-		}
-	}()
+	go woken(c, done, n)
 	for i := 0; i < n; i++ {
 		time.Sleep(50 * time.Microsecond)
 		c <- time.Now()
@@ -87,10 +91,48 @@ func wake(name string, other func(), giveWay bool, n int) {
 	printTail(name, n)
 }
 
+// Gives way until the next round, and then keeps its processor until the woken one has run.
+func holds(n int) {
+	for i := 0; i < n; i++ {
+		for round.Load() <= int64(i) {
+			runtime.Gosched()
+		}
+		holding.Add(1)
+		for ran.Load() <= int64(i) {
+		}
+	}
+}
+
+// Wake-ups while every processor is kept by somebody, the waker among them.
+func held() {
+	const n = greedySamples
+	others := runtime.GOMAXPROCS(0) - 1
+	c, done := make(chan time.Time), make(chan struct{})
+	var wg sync.WaitGroup
+	for i := 0; i < others; i++ {
+		wg.Go(func() { holds(n) })
+	}
+	go woken(c, done, n)
+	for i := 0; i < n; i++ {
+		time.Sleep(50 * time.Microsecond)
+		round.Store(int64(i + 1))
+		for holding.Load() < int64((i+1)*others) {
+			runtime.Gosched()
+		}
+		c <- time.Now()
+		for ran.Load() <= int64(i) {
+		}
+		<-done
+	}
+	wg.Wait()
+	printTail("wake_held", n)
+}
+
 func idle()         { wake("wake_idle", nil, false, samples) }
 func busy()         { wake("wake_busy", polite, true, samples/5) }
 func besideGreedy() { wake("wake_greedy", greedy, false, greedySamples) }
 
 func main() {
-	benchMain(work{"idle", idle}, work{"busy", busy}, work{"greedy", besideGreedy})
+	benchMain(work{"idle", idle}, work{"busy", busy}, work{"greedy", besideGreedy},
+		work{"held", held})
 }
