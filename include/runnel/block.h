@@ -15,8 +15,10 @@ extern "C" {
 /* Makes the captured call without a processor. Behind rn_blocking.
  * call: copied before the call begins; a NULL function panics.
  * Returns the call's result; of a void function's nothing is said. What the call panics with goes
- * on as from any other. Context: goroutine or thread; on a thread it is the call alone. Parks: may,
- * after the call, until a processor is free. Orders: nothing. */
+ * on as from any other.
+ * Context: goroutine or thread; on a thread it is the call alone. Parks: may, after the call, until
+ * a processor is free.
+ * Orders: nothing. */
 RN_API intptr_t rn_block_call(const struct rn_call *call);
 
 /* Gives this goroutine's processor away: C code that follows blocks nobody. Pairs with

@@ -46,7 +46,8 @@ struct rn_call;
 extern __attribute__((__visibility__("default"))) void (*const volatile rn_capture)(void);
 
 /* Names the registers just captured and the function they are for; fn may be NULL, who takes the
- * call then panics. Context: goroutine or thread, only from RN_CALL_. Parks: never. */
+ * call then panics.
+ * Context: goroutine or thread, only from RN_CALL_. Parks: never. */
 RN_API const struct rn_call *rn_captured(void (*fn)(void));
 
 #ifdef __cplusplus

@@ -25,8 +25,9 @@ RN_API void *rn_chan_new(size_t size, size_t align, ptrdiff_t cap, const char *t
  * goroutine or thread. Parks: never. */
 RN_API int rn_chan_new_try(void **c, size_t size, size_t align, ptrdiff_t cap, const char *type);
 
-/* Sends the element at elem. Behind rn_send. elem: borrowed for the call. Errors: panics when c is
- * closed, also while it waits. NULL c: waits for ever. Context: goroutine or thread. Parks: may.
+/* Sends the element at elem. Behind rn_send. elem: borrowed for the call.
+ * Errors: panics when c is closed, also while it waits. NULL c: waits for ever.
+ * Context: goroutine or thread. Parks: may.
  * Orders: all before the send happens before the receive of this element returns. On an unbuffered
  * channel the receive happens before the send returns; with capacity k, the n-th receive before the
  * return of the (n+k)-th send. */
@@ -45,18 +46,20 @@ RN_API bool rn_chan_recv(rn_anychan c, void *elem);
 RN_API void *rn_chan_get(rn_anychan c, void *elem);
 
 /* Sends the element at elem if that needs no waiting: true if sent; false for NULL c. Behind
- * rn_try_send. Errors: panics when c is closed.
+ * rn_try_send.
+ * Errors: panics when c is closed.
  * Context: goroutine or thread. Parks: never. Orders: as rn_chan_send, if sent. */
 RN_API bool rn_chan_send_try(rn_anychan c, const void *elem);
 
 /* Receives into elem if that needs no waiting. Behind rn_try_recv. elem: room for one element, or
- * NULL. Returns 1, 0 (closed and drained, *elem is zeroes), -EAGAIN (*elem is untouched). Context:
- * goroutine or thread. Parks: never. Orders: as rn_chan_recv, unless -EAGAIN. */
+ * NULL. Returns 1, 0 (closed and drained, *elem is zeroes), -EAGAIN (*elem is untouched).
+ * Context: goroutine or thread. Parks: never. Orders: as rn_chan_recv, unless -EAGAIN. */
 RN_API int rn_chan_recv_try(rn_anychan c, void *elem);
 
 /* Sends as rn_chan_send does, but waits no longer than the deadline t. Behind rn_send_until,
- * rn_send_for. Returns 0, -ETIMEDOUT (nothing was sent). Errors: panics when c is closed. Context:
- * goroutine or thread. Parks: may. Orders: as rn_chan_send, if sent. */
+ * rn_send_for. Returns 0, -ETIMEDOUT (nothing was sent).
+ * Errors: panics when c is closed.
+ * Context: goroutine or thread. Parks: may. Orders: as rn_chan_send, if sent. */
 RN_API int rn_chan_send_until(rn_anychan c, const void *elem, rn_time t);
 
 /* Receives as rn_chan_recv does, but waits no longer than the deadline t. Behind rn_recv_until,
@@ -79,7 +82,8 @@ RN_API int (rn_len)(rn_anychan c);
 RN_API int (rn_cap)(rn_anychan c);
 
 /* Takes one more reference to a channel or another counted object and returns it; NULL passes
- * through. Behind rn_ref. Context: goroutine or thread. Parks: never. */
+ * through. Behind rn_ref.
+ * Context: goroutine or thread. Parks: never. */
 RN_API void *rn_obj_ref(rn_anychan obj);
 
 /* Gives one reference to a channel or another counted object back and frees it with the last; NULL:

@@ -21,7 +21,8 @@ extern "C" {
 /* -- making -- */
 
 /* The root of a program's contexts: never ends, has no deadline and no values. Static: rn_ref and
- * rn_unref do nothing. Context: goroutine or thread. Parks: never. */
+ * rn_unref do nothing.
+ * Context: goroutine or thread. Parks: never. */
 RN_API rn_ctx *rn_ctx_background(void);
 
 /* The same, for who does not know yet which context to pass on.
@@ -55,7 +56,8 @@ RN_API rn_ctx *rn_ctx_with_timeout_cause(rn_ctx *parent, rn_dur d, int err);
 
 /* A child that binds value to key and otherwise is as its parent: cancel the parent, not it. key:
  * the address of an object that lives as long, usually a static one; only the address counts.
- * value: borrowed, may be NULL. Errors: panics also when key is NULL ("nil key").
+ * value: borrowed, may be NULL.
+ * Errors: panics also when key is NULL ("nil key").
  * Context: goroutine or thread. Parks: never. */
 RN_API rn_ctx *rn_ctx_with_value(rn_ctx *parent, const void *key, void *value);
 
@@ -102,11 +104,13 @@ RN_API void rn_ctx_release(rn_ctx *ctx);
 RN_API rn_recv_chan(rn_nothing) rn_ctx_done(const rn_ctx *ctx);
 
 /* 0 while ctx has not ended, then -ECANCELED or -ETIMEDOUT. When it is not 0 the done channel is
- * closed, and the other way round. Context: goroutine or thread. Parks: never. */
+ * closed, and the other way round.
+ * Context: goroutine or thread. Parks: never. */
 RN_API int rn_ctx_err(const rn_ctx *ctx);
 
 /* 0 while ctx has not ended, then why it did: what the first to end it gave as the cause, or the
- * same as rn_ctx_err. Context: goroutine or thread. Parks: never. */
+ * same as rn_ctx_err.
+ * Context: goroutine or thread. Parks: never. */
 RN_API int rn_ctx_cause(const rn_ctx *ctx);
 
 /* When ctx will end by itself, RN_NEVER if it will not: for rn_select_until and its kind.
@@ -125,24 +129,26 @@ RN_API void *rn_ctx_value(const rn_ctx *ctx, const void *key);
  * it does not wait for the call. Until then ctx is kept. Behind rn_ctx_after_func. call: copied.
  * Returns a handle, the caller's: rn_ctx_stop_call consumes it; rn_unref leaves the call standing.
  * Errors: panics when memory is out; a NULL function is fatal.
- * Context: goroutine or thread. Parks: never. Orders: the end, and this call, happen before the
- * function. */
+ * Context: goroutine or thread. Parks: never.
+ * Orders: the end, and this call, happen before the function. */
 RN_API rn_ctx_stop *rn_ctx_after_call(rn_ctx *ctx, const struct rn_call *call);
 
 /* Gives the handle back and prevents the call: true. False if it has been started; it may not have
- * come to its end. Errors: panics on NULL.
+ * come to its end.
+ * Errors: panics on NULL.
  * Context: goroutine or thread. Parks: never. */
 RN_API bool rn_ctx_stop_call(rn_ctx_stop *s);
 
 /* Sleeps for d, or until ctx ends.
  * Returns 0, or what rn_ctx_err says; that also at once if ctx has ended.
- * Context: goroutine or thread. Parks: always, unless d <= 0 or ctx has ended. Orders: when not 0,
- * as rn_ctx_cancel. */
+ * Context: goroutine or thread. Parks: always, unless d <= 0 or ctx has ended.
+ * Orders: when not 0, as rn_ctx_cancel. */
 RN_API int rn_ctx_sleep(const rn_ctx *ctx, rn_dur d);
 
 /* Takes n permits as rn_sem_acquire does, unless ctx ends first. More than the semaphore has: waits
  * for ctx only, in nobody's way. Returns 0, or what rn_ctx_err says with nothing taken; that also
- * at once if ctx has ended, even if permits are free. Errors: panics if n < 0.
+ * at once if ctx has ended, even if permits are free.
+ * Errors: panics if n < 0.
  * Context: goroutine or thread. Parks: may. Orders: when 0, as rn_sem_acquire. */
 RN_API int rn_sem_acquire_ctx(rn_sem *s, int64_t n, const rn_ctx *ctx);
 

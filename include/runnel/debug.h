@@ -29,7 +29,8 @@ extern "C" {
 RN_API void rn_dump(int fd);
 
 /* Fills in the counters. s: size bytes, size = sizeof *s, so that the struct may grow; what the
- * library does not know is zero. Context: goroutine or thread. Parks: never. */
+ * library does not know is zero.
+ * Context: goroutine or thread. Parks: never. */
 RN_API void rn_stats_get(struct rn_stats *s, size_t size);
 
 /* Names this goroutine in dumps; without effect on a plain thread.

@@ -46,7 +46,8 @@ extern "C" {
 RN_API int rn_fd_open(int fd);
 
 /* Reads at most n bytes into buf, waiting until there are any. Returns how many, 0 for the end; n
- * == 0: 0 at once. Context: goroutine or thread. Parks: may.
+ * == 0: 0 at once.
+ * Context: goroutine or thread. Parks: may.
  * Orders: all before a write happens before the return of the read that got bytes of it. */
 RN_API ssize_t rn_fd_read(int fd, void *buf, size_t n);
 
@@ -61,7 +62,8 @@ RN_API ssize_t rn_fd_write(int fd, const void *buf, size_t n);
 RN_API ssize_t rn_fd_read_until(int fd, void *buf, size_t n, rn_time t);
 
 /* rn_fd_write with a deadline. done, which may be NULL, receives how many bytes went out, also on
- * error. Errors: -ETIMEDOUT.
+ * error.
+ * Errors: -ETIMEDOUT.
  * Context: goroutine or thread. Parks: may. Orders: as rn_fd_read. */
 RN_API ssize_t rn_fd_write_until(int fd, const void *buf, size_t n, size_t *done, rn_time t);
 
@@ -128,8 +130,9 @@ RN_API int rn_fd_close(int fd);
  * wait is it looked whether that comes; a context that has ended already fails it in any case. ctx
  * is borrowed for the call.
  * Errors: rn_ctx_err, that is -ECANCELED or -ETIMEDOUT; those of the calls above.
- * rn_fd_connect_ctx: the kernel goes on trying. Context: goroutine or thread. Parks: may. Orders:
- * as those; what ends ctx happens before the return of a call that it ends. */
+ * rn_fd_connect_ctx: the kernel goes on trying.
+ * Context: goroutine or thread. Parks: may.
+ * Orders: as those; what ends ctx happens before the return of a call that it ends. */
 RN_API ssize_t rn_fd_read_ctx(int fd, void *buf, size_t n, const rn_ctx *ctx);
 RN_API ssize_t rn_fd_write_ctx(int fd, const void *buf, size_t n, size_t *done, const rn_ctx *ctx);
 RN_API ssize_t rn_fd_recvfrom_ctx(int fd, void *buf, size_t n, struct sockaddr *from,

@@ -25,23 +25,23 @@ extern "C" {
 #endif
 
 /* Starts a goroutine that makes the captured call; its result is dropped. Behind rn_go.
- * call: copied before this returns. Errors: panics when memory is out; a NULL function is fatal.
- * Context: goroutine or thread. Parks: never.
- * Orders: all before this happens before the call. */
+ * call: copied before this returns.
+ * Errors: panics when memory is out; a NULL function is fatal.
+ * Context: goroutine or thread. Parks: never. Orders: all before this happens before the call. */
 RN_API void rn_spawn(const struct rn_call *call);
 
 /* Starts a goroutine as rn_spawn does, or says why not. Behind rn_try_go and rn_go_attr.
  * call: copied before this returns; attr: borrowed for the call, NULL for the defaults.
  * Returns 0, -EAGAIN (no goroutine more: memory, addresses or RUNNEL_MAXG), -ENOMEM (no stack of
- * the size that attr asks for). Context: goroutine or thread. Parks: never.
- * Orders: as rn_spawn. */
+ * the size that attr asks for).
+ * Context: goroutine or thread. Parks: never. Orders: as rn_spawn. */
 RN_API int rn_spawn_try(const struct rn_call *call, const rn_attr *attr);
 
 /* Starts a goroutine that calls fn with a pointer to its own copy of size bytes at arg. Behind
  * rn_go_copy. fn: in truth a function of one data pointer; arg: copied before this returns; align:
- * a power of two, the copy's alignment. The copy lives as long as the goroutine. Errors: panics
- * when memory is out; a NULL fn is fatal. Context: goroutine or thread. Parks: never.
- * Orders: as rn_spawn. */
+ * a power of two, the copy's alignment. The copy lives as long as the goroutine.
+ * Errors: panics when memory is out; a NULL fn is fatal.
+ * Context: goroutine or thread. Parks: never. Orders: as rn_spawn. */
 RN_API void rn_spawn_copy(void (*fn)(void), const void *arg, size_t size, size_t align);
 
 /* Lets other goroutines run; on a plain thread this is sched_yield.
@@ -54,11 +54,13 @@ RN_API void rn_yield(void);
 RN_API RN_NORETURN_ void rn_exit(void);
 
 /* Sets how many processors run goroutines at the same time and returns the number it was; n < 1
- * only asks. Context: goroutine or thread. Parks: may. */
+ * only asks.
+ * Context: goroutine or thread. Parks: may. */
 RN_API int rn_maxprocs(int n);
 
 /* The processors this process may use: of its affinity mask and its cgroups' quota the smaller, at
- * least 1. Context: goroutine or thread. Parks: never. */
+ * least 1.
+ * Context: goroutine or thread. Parks: never. */
 RN_API int rn_numcpu(void);
 
 /* The goroutines that have not ended; main counts, the library's helpers do not.
@@ -70,7 +72,8 @@ RN_API int rn_numgoroutine(void);
 RN_API uint64_t rn_goid(void);
 
 /* Keeps main a plain thread instead of goroutine 1; without effect after the first use of the
- * library. Context: thread. Parks: never. */
+ * library.
+ * Context: thread. Parks: never. */
 RN_API void rn_main_foreign(void);
 
 #ifdef __cplusplus

@@ -19,7 +19,8 @@ extern "C" {
  * negative, or when rn_group_wait returns.
  * Returns it with one reference, the caller's; the group has one of its own until it is waited for.
  * Errors: panics when goroutines run in g already or it has a context, when parent is NULL and when
- * memory is out. Context: goroutine or thread. Parks: never. */
+ * memory is out.
+ * Context: goroutine or thread. Parks: never. */
 RN_API rn_ctx *rn_group_ctx(rn_group *g, rn_ctx *parent);
 
 /* From now on at most n goroutines run in g at a time; n < 0: any number, as at first; 0: none.
@@ -31,8 +32,8 @@ RN_API void rn_group_limit(rn_group *g, int n);
  * first where there is a limit. The result, if it is not 0, is an error; a goroutine that ends by
  * rn_exit has none. Behind rn_group_go. call: copied.
  * Errors: panics when memory is out; a NULL function is fatal.
- * Context: goroutine or thread. Parks: may, if there is a limit. Orders: before the function
- * starts. */
+ * Context: goroutine or thread. Parks: may, if there is a limit.
+ * Orders: before the function starts. */
 RN_API void rn_group_spawn(rn_group *g, const struct rn_call *call);
 
 /* The same if there is a place now: true.

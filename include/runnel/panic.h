@@ -28,7 +28,8 @@ RN_API RN_NORETURN_ void rn_panic(const char *fmt, ...)
         __attribute__((__format__(__printf__, 1, 2)));
 
 /* Panics again with what was caught.
- * p: copied. Context: goroutine or thread. Parks: always (does not return). */
+ * p: copied.
+ * Context: goroutine or thread. Parks: always (does not return). */
 RN_API RN_NORETURN_ void rn_repanic(const struct rn_recovered *p);
 
 /* Makes the captured call: true if it returned, false if it panicked. Behind rn_pcall.

@@ -21,7 +21,8 @@ extern "C" {
 RN_API int rn_process_wait(pid_t pid, int *status);
 
 /* The same, but until t at most: -ETIMEDOUT, and the child is as before. A time that is past: only
- * if it has ended. Context: goroutine or thread. Parks: may. */
+ * if it has ended.
+ * Context: goroutine or thread. Parks: may. */
 RN_API int rn_process_wait_until(pid_t pid, int *status, rn_time t);
 
 #ifdef __cplusplus

@@ -29,12 +29,15 @@ extern "C" {
 /* Waits until one of n cases is ready, does it and returns its index; of several ready ones any, by
  * chance. Behind rn_select. cases: borrowed for the call; deadline: RN_NEVER for none. Returns
  * RN_TIMEOUT once the deadline has passed; with no case that can be ready and RN_NEVER it waits for
- * ever. Errors: panics when it sends on a closed channel. Context: goroutine or thread. Parks: may.
+ * ever.
+ * Errors: panics when it sends on a closed channel.
+ * Context: goroutine or thread. Parks: may.
  * Orders: the chosen case as rn_chan_send or rn_chan_recv. */
 RN_API int rn_selectv(const struct rn_case *cases, size_t n, rn_time deadline);
 
 /* Does one case that is ready now and returns its index, or RN_DEFAULT if there is none. Behind
- * rn_try_select. Errors: panics when it sends on a closed channel.
+ * rn_try_select.
+ * Errors: panics when it sends on a closed channel.
  * Context: goroutine or thread. Parks: never. Orders: as rn_selectv. */
 RN_API int rn_selectv_try(const struct rn_case *cases, size_t n);
 

@@ -44,8 +44,8 @@ RN_API void rn_signal_reset(int sig);
 /* A child of parent that one of these signals ends, with the error -ECANCELED and the cause -EINTR.
  * It goes on to watch after that, so that a second signal does not end the process, until it is
  * cancelled (rn_ctx_cancel, rn_ctx_release) or freed. Behind rn_signal_ctx. sigs: n numbers; n ==
- * 0: all that can be watched. Returns it with one reference, the caller's. Errors: as
- * rn_signal_watch and rn_ctx_with_cancel.
+ * 0: all that can be watched. Returns it with one reference, the caller's.
+ * Errors: as rn_signal_watch and rn_ctx_with_cancel.
  * Context: goroutine or thread. Parks: never; as rn_signal_watch. */
 RN_API rn_ctx *rn_signal_ctx_new(rn_ctx *parent, const int *sigs, size_t n);
 

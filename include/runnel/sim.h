@@ -63,21 +63,23 @@ extern "C" {
  * Errors: panics inside a run, or on options that make no sense. Fatal errors (unlock of an
  * unlocked mutex ...) end the process as ever, with the seed and the schedule in the report.
  * Context: goroutine or thread, not inside a run. Parks: always; it keeps its thread, and gives its
- * processor away. Orders: all before it happens before the run, and all of the run before its
- * return. */
+ * processor away.
+ * Orders: all before it happens before the run, and all of the run before its return. */
 RN_API int rn_sim_call(const struct rn_sim_opts *o, struct rn_sim_result *r,
                        const struct rn_call *call);
 
 /* The same under one seed after the other, o->seed and up, until one does not finish. Behind
  * rn_sim_explore. Returns 0, or the outcome of the seed in r->seed, which rn_sim_run makes again.
- * Errors, Context and Parks: as rn_sim_call. Context: goroutine or thread. Parks: always. */
+ * Errors: as rn_sim_call.
+ * Context: goroutine or thread. Parks: always. */
 RN_API int rn_sim_explore_call(const struct rn_sim_opts *o, struct rn_sim_result *r,
                                const struct rn_call *call);
 
 /* Waits until every other goroutine of the run waits or has ended, before time goes on. One at a
- * time. Errors: panics outside a run, and if another one waits so.
- * Context: goroutine of a run. Parks: may. Orders: all that the others have done before happens
- * before its return. */
+ * time.
+ * Errors: panics outside a run, and if another one waits so.
+ * Context: goroutine of a run. Parks: may.
+ * Orders: all that the others have done before happens before its return. */
 RN_API void rn_sim_wait(void);
 
 /* The seed of this run; 0 outside.

@@ -137,8 +137,8 @@ RN_API bool rn_mutex_trylock(rn_mutex *m);
 
 /* Releases m. It is touched no more: who locks it next may free it.
  * Errors: fatal if m is not locked.
- * Context: goroutine or thread. Parks: never, but may let the next owner run first. Orders: as
- * rn_mutex_lock. */
+ * Context: goroutine or thread. Parks: never, but may let the next owner run first.
+ * Orders: as rn_mutex_lock. */
 RN_API void rn_mutex_unlock(rn_mutex *m);
 
 /* Its fast path: nobody starves, nobody is parked. m may be gone after the store; the table is
@@ -242,9 +242,10 @@ RN_API void rn_cond_wait(rn_cond *c, rn_mutex *m);
 
 /* The same, but until t at most.
  * Returns 0, or -ETIMEDOUT; m is locked either way. A time that is past: at once, without unlocking
- * m. Errors: fatal if m is not locked.
- * Context: goroutine or thread. Parks: always, unless t has passed. Orders: when 0, as
- * rn_cond_wait. */
+ * m.
+ * Errors: fatal if m is not locked.
+ * Context: goroutine or thread. Parks: always, unless t has passed.
+ * Orders: when 0, as rn_cond_wait. */
 RN_API int rn_cond_wait_until(rn_cond *c, rn_mutex *m, rn_time t);
 
 /* Wakes the one who has waited longest, if anybody waits. With or without the mutex.
@@ -290,7 +291,8 @@ static inline bool rn_once_done_(const rn_once *o)
 RN_API void rn_sem_init(rn_sem *s, int64_t n);
 
 /* Waits until n permits are left and nobody is before us, and takes them; for ever, and in nobody's
- * way, if s has not so many. Errors: panics if n < 0.
+ * way, if s has not so many.
+ * Errors: panics if n < 0.
  * Context: goroutine or thread. Parks: may.
  * Orders: the releases that made room happen before its return. */
 RN_API void rn_sem_acquire(rn_sem *s, int64_t n);
@@ -307,7 +309,8 @@ RN_API int rn_sem_acquire_until(rn_sem *s, int64_t n, rn_time t);
 RN_API bool rn_sem_tryacquire(rn_sem *s, int64_t n);
 
 /* Gives n permits back. Any goroutine may, not only who took them. s is touched no more once others
- * have got them. Errors: panics if n < 0 or more than are taken.
+ * have got them.
+ * Errors: panics if n < 0 or more than are taken.
  * Context: goroutine or thread. Parks: never. Orders: as rn_sem_acquire. */
 RN_API void rn_sem_release(rn_sem *s, int64_t n);
 

@@ -32,7 +32,8 @@ RN_API void rn_sleep_until(rn_time t);
 
 /* Makes a timer that sends the time at which it fires on its channel, once, d from now. Returns it
  * with one reference, the caller's; it is a counted object (rn_ref, rn_unref), and the last unref
- * stops it. Errors: panics when memory is out.
+ * stops it.
+ * Errors: panics when memory is out.
  * Context: goroutine or thread. Parks: never. */
 RN_API rn_timer *rn_timer_new(rn_dur d);
 
@@ -44,7 +45,8 @@ RN_API rn_timer *rn_timer_new(rn_dur d);
 RN_API bool rn_timer_stop(rn_timer *t);
 
 /* Starts t anew, d from now, whether or not it was pending; the result and what holds after it are
- * those of rn_timer_stop. Errors: panics on NULL.
+ * those of rn_timer_stop.
+ * Errors: panics on NULL.
  * Context: goroutine or thread. Parks: never. */
 RN_API bool rn_timer_reset(rn_timer *t, rn_dur d);
 
@@ -63,8 +65,9 @@ RN_API rn_recv_chan(rn_time) rn_timer_chan(rn_timer *t);
 
 /* Makes a ticker, which sends the time on its channel every d; who does not receive a tick in time
  * loses it: at most one is kept. Returns it with one reference, the caller's; it is a counted
- * object, and the last unref stops it. Errors: panics when d <= 0 ("non-positive interval for
- * NewTicker") and when memory is out. Context: goroutine or thread. Parks: never. */
+ * object, and the last unref stops it.
+ * Errors: panics when d <= 0 ("non-positive interval for NewTicker") and when memory is out.
+ * Context: goroutine or thread. Parks: never. */
 RN_API rn_ticker *rn_ticker_new(rn_dur d);
 
 /* Stops t; its channel is empty then and stays open. NULL: nothing.
