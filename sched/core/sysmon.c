@@ -179,7 +179,7 @@ struct look {
         int64_t next_due;              /* the first slice that ends after now */
 };
 
-/* With one more; 0: it may. */
+/* By how many too many would compute without a P if one more did; 0: it may. */
 static unsigned too_many(struct look *l)
 {
         unsigned most = 2 * load_rlx(&sched.nprocs);   /* rlx: a number */
