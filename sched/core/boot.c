@@ -24,7 +24,6 @@ static a32 main_foreign;
 
 enum { G0_STACK = 256 * 1024 };
 enum { MAX_M = 10000 };   /* Go's */
-enum { COMPUTE_LEAST = 4 };   /* Ms without a P: sysmon.c */
 
 void rn_main_foreign(void)
 {
@@ -123,7 +122,6 @@ static void boot(void)
 #if RNI_TSAN
         store_rlx(&rni_boot_helpers, 1);   /* rlx: alone */
 #endif
-        sched.compute_least = COMPUTE_LEAST;
         sched.max_m = (unsigned)env_number("RUNNEL_MAXTHREADS", MAX_M, INT_MAX);
         rni_procs_init(first_procs());
         adopt_main();

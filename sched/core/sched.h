@@ -33,7 +33,6 @@ struct sched {
         struct m *dead_m;               /* those whose threads have ended, for new ones */
         unsigned nm, nidle_m;           /* Ms that exist; of them idle */
         unsigned max_m;                 /* more would be fatal; set at boot */
-        unsigned compute_least;         /* so many Ms may compute without a P; set at boot */
         bool sysmon_fires;              /* sysmon has timers in its hands */
         unsigned nforeign;              /* plain threads that have called us and live */
         unsigned nforeign_parked;       /* of them parked without a deadline */
@@ -223,6 +222,7 @@ void rni_hand_off(struct p *p);                  /* a P that nobody holds goes t
 /* -- sysmon.c -- */
 enum sysmon_word { SYSMON_NONE, SYSMON_ASLEEP, SYSMON_AWAKE };
 void rni_sysmon_wake(void);
+extern unsigned rni_compute_least;   /* so many Ms may compute without a P; a test makes it less */
 
 /* What sysmon should see to has come up. After a light fence. */
 static inline void rni_sysmon_need(void)

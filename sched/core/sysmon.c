@@ -52,6 +52,8 @@
 enum { SAME = 50, QUIET = 4 };
 enum { STACK = 256 * 1024 };
 
+unsigned rni_compute_least = 4;
+
 static struct m self;   /* entered, without a P, for ever */
 
 /* -- what there is to do -- */
@@ -184,8 +186,8 @@ static unsigned too_many(struct look *l)
 {
         unsigned most = 2 * load_rlx(&sched.nprocs);   /* rlx: a number */
 
-        if (most < sched.compute_least)
-                most = sched.compute_least;
+        if (most < rni_compute_least)
+                most = rni_compute_least;
         if (!l->counted)
                 l->computing = count_computing(l->now);
         l->counted = true;

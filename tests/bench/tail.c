@@ -182,7 +182,7 @@ int main(int argc, char **argv)
         static const struct work works[] = { { "idle", idle },
                                              { "busy", busy },
                                              { "greedy", beside_greedy },
-                                              { "held", held } };
+                                             { "held", held } };
 
         (void)argc;
         return bench_main(argv, works, sizeof(works) / sizeof(works[0]));

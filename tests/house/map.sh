@@ -35,7 +35,7 @@ wrong() {
         crash) grep -qs -e "(\"$name\"," \
             -e "\"[a-z]*_cases\", \"$name\"" -e "what = \"$name\"" \
             "$srcdir/tests/crash/expected.h" "$srcdir/tests/crash/crash_test.c" ;;
-        unit/*) grep -qsE "(cmocka_unit_test[a-z_]*|CHILD_TEST|AT_ROOT)\($name[),]" "$srcdir/tests/unit/${file#unit/}_test.c" ;;
+        unit/*) grep -qsE "(cmocka_unit_test[a-z_]*|CHILD_TEST)\($name[),]" "$srcdir/tests/unit/${file#unit/}_test.c" ;;
         *) grep -qsE "BEHAVE(_BOTH|_THREAD)?\($name\)" "$srcdir/tests/behaviour/${file}_test.c" ;;
         esac || echo "$file: $name"
     done

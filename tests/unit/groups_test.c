@@ -126,14 +126,16 @@ static void this_machine_has_processors_and_memory(void **state)
         assert_true(rni_vm_total() >= rni_vm_available());
         assert_true(rni_vm_max_maps() > 1000);
 }
-#define AT_ROOT(test) cmocka_unit_test_setup_teardown(test, new_root, remove_root)
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                AT_ROOT(quota_is_the_least_of_all_ancestors),
-                AT_ROOT(quota_of_version_1_and_of_a_mounted_subtree),
-                AT_ROOT(available_memory_is_the_least_of_machine_and_groups),
+                cmocka_unit_test_setup_teardown(quota_is_the_least_of_all_ancestors,
+                                                new_root, remove_root),
+                cmocka_unit_test_setup_teardown(quota_of_version_1_and_of_a_mounted_subtree,
+                                                new_root, remove_root),
+                cmocka_unit_test_setup_teardown(available_memory_is_the_least_of_machine_and_groups,
+                                                new_root, remove_root),
                 cmocka_unit_test(this_machine_has_processors_and_memory),
         };
 

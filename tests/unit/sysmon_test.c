@@ -6,7 +6,6 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -46,7 +45,7 @@ static void nobody_waits_for_ever_beside_too_many_loops(void **state)
 
         (void)state;
         rn_maxprocs(1);
-        rni_sched.compute_least = 1;
+        rni_compute_least = 1;
         rn_wg_add(&wg, LOOPS + 1);
         for (int i = 0; i < LOOPS; i++)
                 rn_go(loops, &begun, &wg);
