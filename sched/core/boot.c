@@ -89,6 +89,7 @@ static struct m *adopt_main(void)
         rni_m_first(&m0);
         rni_self_set(&m0);
         rni_thread_slack();
+        m0.turn = rni_turn_begin();
         rni_thread_altstack();
         return &m0;
 }

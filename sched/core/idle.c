@@ -520,6 +520,7 @@ static bool trim(void)
  * met. False: the thread is to end. */
 static bool m_sleep(struct m *m, struct net_batch *events)
 {
+        rni_turn_shorten(m);   /* to come soon when it is woken */
         lock_acquire(&sched.lock, RANK_SCHED);
         store_rlx(&m->park, PARK_ASLEEP);   /* rlx: under the lock, nobody knows us yet */
         m->nextp = NULL;

@@ -48,6 +48,7 @@ static void *m_main(void *arg)
         m->rand = rni_rand_seed((uint64_t)m->tid);
         m->errnop = rni_thread_errno();
         rni_thread_slack();
+        m->turn = rni_turn_begin();
         rni_thread_altstack();
 #if RNI_ASAN
         void *lo, *hi;

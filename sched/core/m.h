@@ -74,6 +74,10 @@ struct m {
         struct m *all_next;            /* Ms only; set once */
         int64_t seen_cpu, seen_at;     /* sysmon: its thread's processor time while it has no P, and
                                         * when it was looked at */
+        int64_t alone_from;            /* sysmon: when it took its P, ... */
+        a32 alone;                     /* ... and it has not come back since */
+        bool turn_is_long;             /* turn.c */
+        int64_t turn;                  /* of its thread at first, in ns; 0: the system has none */
         uint64_t rand;                 /* select's order */
         int64_t park_until;            /* a foreign thread's next park ends then: set before it */
         bool park_counted;             /* in sched.nforeign_parked */

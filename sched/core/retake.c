@@ -41,6 +41,7 @@
 
 void rni_p_take(struct m *m, struct p *p)
 {
+        rni_turn_shorten(m);
         m->p = p;
         store_rlx(&p->m, aptr(m));   /* rlx: a hint for sysmon */
         store_rlx(&p->tick, load_rlx(&p->tick) + 1);   /* rlx: the holder's; a slice begins */
@@ -73,11 +74,18 @@ static bool still_ours(struct m *m)
                (word == RETAKE_ASKED && cas(&m->retake, RETAKE_ASKED, RETAKE_NOT));
 }
 
-static struct p *idle_p(void)
+static void lock_behind_sysmon(struct m *m)
+{
+        lock_acquire(&sched.lock, RANK_SCHED);   /* rule 4 */
+        rni_assert(m->p == NULL);
+        store_rlx(&m->alone, 0);   /* rlx: under the lock; a hint outside */
+}
+
+static struct p *idle_p(struct m *m)
 {
         struct p *p;
 
-        lock_acquire(&sched.lock, RANK_SCHED);   /* behind sysmon: rule 4 */
+        lock_behind_sysmon(m);
         p = rni_idle_p_get();
         lock_release(&sched.lock, RANK_SCHED);
         return p;
@@ -96,7 +104,7 @@ rni_cold struct m *rni_enter_slow(struct m *m)
         if (m->sim) {
                 rni_sim_point(m);
         } else if (!still_ours(m)) {
-                p = idle_p();
+                p = idle_p(m);
                 if (p) {
                         rni_p_take(m, p);
                         rni_fence_light();   /* heavy side: doze in sysmon.c */
@@ -115,8 +123,7 @@ rni_cold void rni_enter_slow_locked(struct m *m)
 {
         if (m->sim || still_ours(m))
                 return;
-        lock_acquire(&sched.lock, RANK_SCHED);   /* behind sysmon: rule 4 */
-        rni_assert(m->p == NULL);
+        lock_behind_sysmon(m);
         lock_release(&sched.lock, RANK_SCHED);
 }
 
@@ -127,7 +134,7 @@ rni_cold void rni_leave_slow(struct m *m)
 
 /* -- sysmon's side -- */
 
-struct p *rni_retake(struct m *m)
+struct p *rni_retake(struct m *m, bool computes)
 {
         struct p *p = NULL;
 
@@ -144,6 +151,9 @@ struct p *rni_retake(struct m *m)
                 p = m->p;
                 m->p = NULL;
                 store_rlx(&p->m, 0);   /* rlx: a hint for ourselves */
+                store_rlx(&m->alone, 1);   /* rlx: a hint for ourselves */
+                if (computes)
+                        rni_turn_lengthen(m);
                 fetch_add(&sched.nretakes, 1);
         }
         lock_release(&sched.lock, RANK_SCHED);

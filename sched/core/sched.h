@@ -213,11 +213,18 @@ void rni_m_start(struct p *p, bool spinning);    /* gives p to an idle or a new 
 void rni_p_take(struct m *m, struct p *p);       /* m, inside the runtime, has p from here on */
 struct p *rni_p_leave(struct m *m);              /* m, inside the runtime, gives its P up by its own
                                                   * will */
-struct p *rni_retake(struct m *m);               /* sysmon only: takes m's P if m is in user code.
-                                                  * NULL: it is not */
+struct p *rni_retake(struct m *m, bool computes);   /* sysmon only: takes m's P if m is in user
+                                                     * code. NULL: it is not */
 void rni_hand_off(struct p *p);                  /* a P that nobody holds goes to an M, if there is
                                                   * anything to do, or to the idle list. Entered, no
                                                   * lock held */
+
+/* -- turn.c: for how long at a time a thread asks for a processor -- */
+int64_t rni_turn_begin(void);                    /* of this thread, short: what they were, in ns, or
+                                                  * 0 */
+void rni_turn_lengthen(struct m *m);             /* as they were; sched.lock held, m without a P and
+                                                  * out */
+void rni_turn_shorten(struct m *m);              /* of this thread, m's, if they are long */
 
 /* -- sysmon.c -- */
 enum sysmon_word { SYSMON_NONE, SYSMON_ASLEEP, SYSMON_AWAKE };

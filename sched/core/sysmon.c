@@ -32,9 +32,11 @@
  * An M asleep in the kernel (its thread's processor time stands still from one look to the next,
  * and the kernel says it sleeps) loses its P at once: the nap is SHORTEST after that, and grows to
  * LONGEST while nothing is found. One that computes keeps it for SLICE, to the end of which a nap
- * is cut. While max(4, 2 * MAXPROCS) or more compute without a P, the slice of the next one is
- * longer, by another SLICE for each that is too many: a crowd of loops gets its threads slowly, and
- * yet nobody who waits beside them waits for ever. */
+ * is cut. Beside loops that compute without a P, and have for long, the look that is to end a slice
+ * may get no processor for a tick or two of the system's clock: slices are SHORT_SLICE then. While
+ * max(4, 2 * MAXPROCS) or more compute without a P, the slice of the next one is longer, by another
+ * SLICE for each that is too many: a crowd of loops gets its threads slowly, and yet nobody who
+ * waits beside them waits for ever. */
 #include "sched/core/boot.h"
 #include "sched/core/netpoll.h"
 #include "sched/core/sched.h"
@@ -46,8 +48,12 @@
                                       * first: within 2 and 4 ms, if the system finds a processor
                                       * for sysmon, and for who comes */
 #define SLICE    INT64_C(3000000)
-#define LATE_MOST (SLICE - LONGEST / 4)   /* of what we are late, a slice is no shorter for more:
-                                           * who has just begun gets on a little */
+#define SHORT_SLICE INT64_C(1000000)
+#define LEAST_SLICE INT64_C(250000)   /* what we are late is taken off a slice, but who has just
+                                       * begun gets on a little */
+#define STEADY (2 * SLICE)            /* who computes without a P so long is a loop, and not
+                                       * somebody who was about to come back */
+#define CROWD_LASTS INT64_C(100000000)
 
 enum { SAME = 50, QUIET = 4 };
 enum { STACK = 256 * 1024 };
@@ -155,7 +161,10 @@ static bool has_computed(struct m *m, int64_t now)
         return had > time / 4 || (had > 0 && !rni_thread_asleep(m->tid));
 }
 
-/* How many Ms compute without a P; counted at most once in a look. */
+/* Until when slices are short. */
+static int64_t crowded_until;
+
+/* How many Ms compute without a P; counted at most once in a look, and only if a slice is over. */
 static unsigned count_computing(int64_t now)
 {
         unsigned n = 0;
@@ -165,9 +174,11 @@ static unsigned count_computing(int64_t now)
         m = sched.all_m;
         lock_release(&sched.lock, RANK_SCHED);
         for (; m; m = m->all_next)
-                if (m->tid != 0 && load_rlx(&m->retake) == RETAKE_GONE &&   /* rlx: a hint */
-                    load_acq(&m->in_rt) == 0)   /* acq: a hint; pairs with rel in rt_leave */
-                        n += has_computed(m, now);
+                if (load_rlx(&m->alone) && has_computed(m, now)) {   /* rlx: a hint */
+                        n++;
+                        if (now - m->alone_from > STEADY)
+                                crowded_until = now + CROWD_LASTS;
+                }
         return n;
 }
 
@@ -223,20 +234,30 @@ static bool lengthened(struct watch *w, struct look *l)
         return true;
 }
 
-static bool is_due(struct p *p, struct m *m, struct look *l)
+static bool stands_still(struct watch *w)
+{
+        int64_t before = w->cpu;
+
+        w->cpu = rni_thread_cpu(w->m->tid);
+        return w->cpu == before && rni_thread_asleep(w->m->tid);
+}
+
+static bool is_due(struct p *p, struct look *l)
 {
         struct watch *w = &p->watch;
-        int64_t cpu = rni_thread_cpu(m->tid), before = w->cpu;
 
-        w->cpu = cpu;
-        if (cpu == before && rni_thread_asleep(m->tid)) {
-                l->found_asleep = true;
-                return true;
-        }
         if (l->now >= w->due)
                 return in_the_way(p, l->now) && !lengthened(w, l);
         look_again(w, l);
         return false;
+}
+
+/* A slice that begins now; those that wait do so since we should have looked. */
+static int64_t slice_end(const struct look *l)
+{
+        int64_t slice = l->now < crowded_until ? SHORT_SLICE : SLICE, had = slice - LEAST_SLICE;
+
+        return l->now + slice - (l->late < had ? l->late : had);
 }
 
 static void look_at(struct p *p, struct look *l)
@@ -244,36 +265,33 @@ static void look_at(struct p *p, struct look *l)
         struct watch *w = &p->watch;
         struct m *m = holder(p);
         unsigned tick = load_rlx(&p->tick);   /* rlx: does it move? */
+        bool asleep;
 
         if (!m || load_acq(&m->in_rt))   /* acq: a hint; pairs with rel in rt_leave */
                 return;
         if (w->m != m || w->tick != tick) {
                 *w = (struct watch){ .m = m, .tick = tick, .cpu = rni_thread_cpu(m->tid),
-                                     .due = l->now - l->late + SLICE };
+                                     .due = slice_end(l) };
                 look_again(w, l);
                 return;
         }
-        if (!is_due(p, m, l))
+        asleep = stands_still(w);
+        l->found_asleep |= asleep;
+        if (!asleep && !is_due(p, l))
                 return;
-        p = rni_retake(m);
+        p = rni_retake(m, !asleep);
         if (!p)
                 return;
         m->seen_cpu = w->cpu;
-        m->seen_at = l->now;
+        m->seen_at = m->alone_from = l->now;
         l->computing++;
         rni_hand_off(p);
 }
 
-static int64_t late(int64_t now, int64_t planned)
-{
-        int64_t by = now - planned;
-
-        return by < 0 ? 0 : by < LATE_MOST ? by : LATE_MOST;
-}
-
 static struct look look(int64_t now, int64_t planned)
 {
-        struct look l = { .now = now, .late = late(now, planned), .next_due = TIMER_NEVER };
+        struct look l = { .now = now, .late = now > planned ? now - planned : 0,
+                          .next_due = TIMER_NEVER };
 
         for (unsigned i = 0; i < load_acq(&sched.np); i++) {   /* acq: pairs with rel in
                                                                 * rni_procs_init */
@@ -360,6 +378,7 @@ static void *sysmon_main(void *arg)
         store_rlx(&self.in_rt, 1);   /* rlx: nobody asks for it */
         rni_self_set(&self);
         rni_thread_slack();
+        rni_turn_begin();
         run();
 }
 

@@ -35,6 +35,16 @@ void rni_vm_init(void);
 void rni_fence_init(void);
 void rni_thread_init(void);
 
+/* What sched_getattr and sched_setattr exchange, as of Linux 3.14; libc and the kernel's headers
+ * disagree on who declares it. */
+struct rni_rank {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t turn, deadline, period;
+};
+
 /* -- text.c: files of the kernel, read without stdio or malloc, into room that the caller has: a
  * goroutine's stack may be too small for it. root is put before every path: "" but in tests. -- */
 struct rni_lines {

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +170,25 @@ void rni_thread_stack(void **lo, void **hi)
 void rni_thread_slack(void)
 {
         rni_sys(SYS_prctl, PR_SET_TIMERSLACK, 1, 0, 0, 0, 0);
+}
+
+enum { RESET_ON_FORK = 1, FILTERED = 2 };
+
+/* What somebody has been asked not to let us do kills us, or so he may have chosen. Who has a
+ * higher priority would lose it by the flag for those it starts. Before Linux 6.12 turn is 0. */
+int64_t rni_thread_turn(int tid, int64_t turn)
+{
+        struct rni_rank r = { 0 };
+        int64_t was;
+
+        if (rni_sys(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0, 0) == FILTERED ||
+            rni_sys(SYS_sched_getattr, tid, rni_ptr(&r), sizeof r, 0, 0, 0) != 0 ||
+            r.policy != SCHED_OTHER || r.nice < 0 || r.turn == 0)
+                return 0;
+        was = (int64_t)r.turn;
+        r.turn = (uint64_t)turn;
+        r.flags |= RESET_ON_FORK;
+        return rni_sys(SYS_sched_setattr, tid, rni_ptr(&r), 0, 0, 0, 0) == 0 ? was : 0;
 }
 
 /* What the kernel puts on the stack for a handler. */
