@@ -72,6 +72,7 @@ static struct m *adopt_main(void)
         m0.tid = rni_thread_id();
         m0.rand = rni_rand_seed((uint64_t)m0.tid);
         m0.errnop = rni_thread_errno();
+        san_errno(m0.errnop);
         m0.budget = BUDGET;
         m0.stays = true;
         store_rlx(&m0.retake, RETAKE_GONE);   /* rlx: alone */

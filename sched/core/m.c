@@ -47,6 +47,7 @@ static void *m_main(void *arg)
         m->tid = rni_thread_id();
         m->rand = rni_rand_seed((uint64_t)m->tid);
         m->errnop = rni_thread_errno();
+        san_errno(m->errnop);
         rni_thread_slack();
         m->turn = rni_turn_begin();
         rni_thread_altstack();

@@ -27,6 +27,9 @@ void __tsan_acquire(void *addr);
 void __tsan_release(void *addr);
 void __tsan_read_range(void *addr, unsigned long size);
 void __tsan_write_range(void *addr, unsigned long size);
+__attribute__((weak)) void AnnotateBenignRaceSized(const char *file, int line,
+                                                   const volatile void *addr, unsigned long size,
+                                                   const char *what);
 enum { TSAN_NO_SYNC = 1 };
 void *rni_fiber_new(void);   /* san.c */
 #endif
@@ -52,6 +55,18 @@ static inline void san_release(const volatile void *addr)
         __tsan_release((void *)(uintptr_t)addr);
 #else
         (void)addr;
+#endif
+}
+
+/* Where this thread's errno is. Goroutines use it one after another without any order between them,
+ * as they do no other memory. */
+static inline void san_errno(const int *errnop)
+{
+#if RNI_TSAN
+        if (AnnotateBenignRaceSized)
+                AnnotateBenignRaceSized(__FILE__, __LINE__, errnop, sizeof *errnop, "errno");
+#else
+        (void)errnop;
 #endif
 }
 

@@ -5,6 +5,8 @@
 #include "tests/support/gate.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <unistd.h>
 
 static void panics(void)
 {
@@ -86,8 +88,39 @@ static void many_block_at_once_and_their_threads_end_when_they_are_idle(void)
         rn_yield();
 }
 
+/* A function of its own: where it stood beside a wait, the compiler would look for errno on the
+ * thread from before. */
+static __attribute__((noinline)) int why_it_fails(void)
+{
+        errno = 0;
+        return close(-1) == 0 ? 0 : errno;
+}
+
+/* On one thread after another, each of which has one errno for all. */
+static void fails(int times, rn_wg *wg)
+{
+        for (int i = 0; i < times; i++) {
+                CHECK_EQ(why_it_fails(), EBADF);
+                usleep(10);
+                rn_yield();
+        }
+        rn_wg_done(wg);
+}
+
+static void calls_that_fail_say_why_in_errno(void)
+{
+        enum { N = 20 };
+        rn_wg wg = { { 0 } };
+
+        rn_wg_add(&wg, N);
+        for (int i = 0; i < N; i++)
+                rn_go(fails, BEHAVE_SCALE(50), &wg);
+        rn_wg_wait(&wg);
+}
+
 static const struct behave_test tests[] = {
         BEHAVE_BOTH(a_blocking_call_hands_the_processor_off_and_returns_its_result),
+        BEHAVE_BOTH(calls_that_fail_say_why_in_errno),
         BEHAVE(many_block_at_once_and_their_threads_end_when_they_are_idle),
 };
 
