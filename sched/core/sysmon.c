@@ -50,7 +50,7 @@
 #define SLICE    INT64_C(3000000)
 #define SHORT_SLICE INT64_C(1000000)
 #define LEAST_SLICE INT64_C(250000)   /* what we are late is taken off a slice, but who has just
-                                       * begun gets on a little */
+                                       * begun gets on a little, unless there is a crowd */
 #define STEADY (2 * SLICE)            /* who computes without a P so long is a loop, and not
                                        * somebody who was about to come back */
 #define CROWD_LASTS INT64_C(100000000)
@@ -252,10 +252,13 @@ static bool is_due(struct p *p, struct look *l)
         return false;
 }
 
-/* A slice that begins now; those that wait do so since we should have looked. */
+/* A slice that begins now; those that wait do so since we should have looked. In a crowd the next
+ * look may be as late. */
 static int64_t slice_end(const struct look *l)
 {
-        int64_t slice = l->now < crowded_until ? SHORT_SLICE : SLICE, had = slice - LEAST_SLICE;
+        bool crowded = l->now < crowded_until;
+        int64_t slice = crowded ? SHORT_SLICE : SLICE,
+                had = crowded ? slice : slice - LEAST_SLICE;
 
         return l->now + slice - (l->late < had ? l->late : had);
 }
@@ -265,17 +268,16 @@ static void look_at(struct p *p, struct look *l)
         struct watch *w = &p->watch;
         struct m *m = holder(p);
         unsigned tick = load_rlx(&p->tick);   /* rlx: does it move? */
-        bool asleep;
+        bool asleep = false;
 
         if (!m || load_acq(&m->in_rt))   /* acq: a hint; pairs with rel in rt_leave */
                 return;
         if (w->m != m || w->tick != tick) {
                 *w = (struct watch){ .m = m, .tick = tick, .cpu = rni_thread_cpu(m->tid),
                                      .due = slice_end(l) };
-                look_again(w, l);
-                return;
+        } else {
+                asleep = stands_still(w);
         }
-        asleep = stands_still(w);
         l->found_asleep |= asleep;
         if (!asleep && !is_due(p, l))
                 return;
