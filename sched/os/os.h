@@ -81,8 +81,8 @@ int *rni_thread_errno(void);
 void rni_thread_slack(void);
 /* for how long at a time this process's thread tid (0: this one) asks for a processor, in ns:
  * becomes turn, was the result. 0: nothing has changed, and is not to be, for the system knows no
- * such thing, the user has chosen how the thread ranks, or a filter of system calls may not let us
- * ask. Threads and processes that it starts have the system's turns */
+ * such thing, the user has chosen how the thread ranks, a filter of system calls may not let us
+ * ask, or RUNNEL_TURNS=0. Threads and processes that it starts have the system's turns */
 int64_t rni_thread_turn(int tid, int64_t turn);
 /* gives this thread a guarded alternate signal stack unless it has one; 0 or -errno */
 int  rni_thread_altstack(void);

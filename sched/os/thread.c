@@ -58,8 +58,14 @@ static int create_detached(start_fn *fn, void *arg, size_t stack)
  * children would inherit, and be deaf to SIGTERM. */
 static sigset_t first_mask;
 
+/* What RUNNEL_TURNS says: '0', '1', or 0, nothing. */
+static char turns;
+
 void rni_thread_init(void)
 {
+        const char *env = rni_os_env("RUNNEL_TURNS");
+
+        turns = env && (env[0] == '0' || env[0] == '1') && env[1] == 0 ? env[0] : 0;
         pthread_sigmask(SIG_BLOCK, NULL, &first_mask);
 }
 
@@ -174,15 +180,21 @@ void rni_thread_slack(void)
 
 enum { RESET_ON_FORK = 1, FILTERED = 2 };
 
-/* What somebody has been asked not to let us do kills us, or so he may have chosen. Who has a
- * higher priority would lose it by the flag for those it starts. Before Linux 6.12 turn is 0. */
+/* A filter of system calls may kill for one that it does not know. */
+static bool may_ask(void)
+{
+        return turns != 0 ? turns == '1'
+                          : rni_sys(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0, 0) != FILTERED;
+}
+
+/* Who has a higher priority would lose it by the flag for those it starts. Before Linux 6.12 turn
+ * is 0. */
 int64_t rni_thread_turn(int tid, int64_t turn)
 {
         struct rni_rank r = { 0 };
         int64_t was;
 
-        if (rni_sys(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0, 0) == FILTERED ||
-            rni_sys(SYS_sched_getattr, tid, rni_ptr(&r), sizeof r, 0, 0, 0) != 0 ||
+        if (!may_ask() || rni_sys(SYS_sched_getattr, tid, rni_ptr(&r), sizeof r, 0, 0, 0) != 0 ||
             r.policy != SCHED_OTHER || r.nice < 0 || r.turn == 0)
                 return 0;
         was = (int64_t)r.turn;

@@ -194,14 +194,19 @@ static bool filtered(void)
 
 enum { NOTHING_ASKED, ASKED, NO_FILTER };
 
-static void who_would_be_killed_for_it_does_not_ask(void **state)
+/* How a child ends that asks with RUNNEL_TURNS as given. */
+static int end_of_who_asks(const char *turns, bool with_filter)
 {
         pid_t pid = fork();
         int status = 0;
 
-        (void)state;
         if (pid == 0) {
-                if (!filtered())
+                if (turns)
+                        setenv("RUNNEL_TURNS", turns, 1);
+                else
+                        unsetenv("RUNNEL_TURNS");
+                rni_os_init();
+                if (with_filter && !filtered())
                         _exit(NO_FILTER);
                 _exit(rni_thread_turn(0, TURN) == 0 ? NOTHING_ASKED : ASKED);
         }
@@ -211,8 +216,27 @@ static void who_would_be_killed_for_it_does_not_ask(void **state)
                 print_message("no filters here\n");
                 skip();
         }
-        assert_true(WIFEXITED(status));
-        assert_int_equal(WEXITSTATUS(status), NOTHING_ASKED);
+        return status;
+}
+
+static bool asked_nothing(int status)
+{
+        return WIFEXITED(status) && WEXITSTATUS(status) == NOTHING_ASKED;
+}
+
+static void who_would_be_killed_for_it_does_not_ask(void **state)
+{
+        (void)state;
+        assert_true(asked_nothing(end_of_who_asks(NULL, true)));
+        assert_true(WIFSIGNALED(end_of_who_asks("1", true)));
+}
+
+static void turns_can_be_turned_off(void **state)
+{
+        (void)state;
+        system_must_have_turns();
+        assert_true(asked_nothing(end_of_who_asks("0", false)));
+        assert_false(asked_nothing(end_of_who_asks("1", false)));
 }
 
 /* -- which Ms have short ones -- */
@@ -249,7 +273,6 @@ static void a_loop_without_a_p_has_the_systems_turns(void **state)
 
         (void)state;
         system_must_have_turns();
-        rn_maxprocs(1);
         rn_wg_add(&wg, 2);
         rn_go(loops, &wg);
         rn_go(looks, &wg);
@@ -267,9 +290,11 @@ int main(void)
                 cmocka_unit_test(who_is_started_has_the_systems_turns),
                 cmocka_unit_test(what_the_user_chose_stays),
                 cmocka_unit_test(who_would_be_killed_for_it_does_not_ask),
+                cmocka_unit_test(turns_can_be_turned_off),
                 cmocka_unit_test(a_loop_without_a_p_has_the_systems_turns),
         };
 
         rn_main_foreign();   /* cmocka stays on its thread */
+        rn_maxprocs(1);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
