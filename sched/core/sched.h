@@ -214,7 +214,8 @@ void rni_p_take(struct m *m, struct p *p);       /* m, inside the runtime, has p
 struct p *rni_p_leave(struct m *m);              /* m, inside the runtime, gives its P up by its own
                                                   * will */
 struct p *rni_retake(struct m *m, bool computes);   /* sysmon only: takes m's P if m is in user
-                                                     * code. NULL: it is not */
+                                                     * code; NULL: it is not. computes: m's thread
+                                                     * is not asleep */
 void rni_hand_off(struct p *p);                  /* a P that nobody holds goes to an M, if there is
                                                   * anything to do, or to the idle list. Entered, no
                                                   * lock held */

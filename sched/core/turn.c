@@ -4,7 +4,7 @@
  * short turns comes soon after it wakes, and gets no more for it. An M asks for short ones, and so
  * does sysmon: goroutines wait for them. A loop in C code that has lost its P gets the turns that
  * its thread was born with, until it comes back: otherwise it would stand in the way of the M that
- * has its P now.
+ * has its P now. Called by who starts a thread (m.c, boot.c, sysmon.c), by retake.c and by idle.c.
  *
  *            retaken while it computes: sysmon, under sched.lock
  *    SHORT ------------------------------------------------------> LONG
